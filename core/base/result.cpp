@@ -1,0 +1,28 @@
+#include "core/base/result.hpp"
+
+#include <system_error>
+
+namespace testbed {
+
+std::string_view to_string(Errc code) {
+  switch (code) {
+    case Errc::invalid_argument: return "invalid_argument";
+    case Errc::not_found: return "not_found";
+    case Errc::already_exists: return "already_exists";
+    case Errc::busy: return "busy";
+    case Errc::refused: return "refused";
+    case Errc::protocol: return "protocol";
+    case Errc::disconnected: return "disconnected";
+    case Errc::timeout: return "timeout";
+    case Errc::system: return "system";
+    case Errc::unsupported: return "unsupported";
+    case Errc::exhausted: return "exhausted";
+  }
+  return "unknown";
+}
+
+tl::unexpected<Error> fail_errno(std::string_view what, int errno_value) {
+  return fail(Errc::system, std::string(what) + ": " + std::generic_category().message(errno_value));
+}
+
+}  // namespace testbed

@@ -1,0 +1,45 @@
+// The one error type of the project. Peers, guests, users and the operating system misbehave; what they do comes back
+// as a Result. Our own bugs are asserts (assert.hpp); packets that cannot be forwarded are counters (graph/drop.hpp).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <tl/expected.hpp>
+
+namespace testbed {
+
+// Closed: every place that handles errors can list them all.
+enum class Errc {
+  invalid_argument,  // the caller (a user, an RPC client) asked for something that cannot be
+  not_found,         // a named port, brick, flow... does not exist
+  already_exists,    // a name is taken
+  busy,              // somebody else holds it: a live process serves the socket, a session is in the way
+  refused,           // the peer may not do that
+  protocol,          // the peer broke a rule of its protocol; its session ends
+  disconnected,      // the peer went away
+  timeout,           // a deadline passed
+  system,            // the operating system said no; the message carries errno's text
+  unsupported,       // not in this build or on this machine
+  exhausted,         // memory, descriptors, disk
+};
+
+std::string_view to_string(Errc code);
+
+struct Error {
+  Errc code;
+  std::string message;  // one line: what, where, how to mend it
+};
+
+template <typename T>
+using Result = tl::expected<T, Error>;
+
+inline tl::unexpected<Error> fail(Errc code, std::string message) {
+  return tl::unexpected<Error>(Error{code, std::move(message)});
+}
+
+// An Error from errno: "what: strerror(errno_value)".
+tl::unexpected<Error> fail_errno(std::string_view what, int errno_value);
+
+}  // namespace testbed

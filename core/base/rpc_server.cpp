@@ -1,0 +1,197 @@
+#include "core/base/rpc_server.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <deque>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/streambuf.hpp>
+#include <boost/asio/write.hpp>
+
+#include "core/base/unix_socket.hpp"
+
+namespace testbed {
+
+using nlohmann::json;
+using boost::asio::local::stream_protocol;
+
+namespace {
+
+constexpr int kParseError = -32700, kInvalidRequest = -32600, kMethodNotFound = -32601, kServerError = -32000;
+
+json error_reply(const json& id, int code, std::string message, json data = nullptr) {
+  json error = {{"code", code}, {"message", std::move(message)}};
+  if (!data.is_null()) error["data"] = std::move(data);
+  return {{"jsonrpc", "2.0"}, {"id", id}, {"error", std::move(error)}};
+}
+
+json result_reply(const json& id, Result<json> result) {
+  if (result) return {{"jsonrpc", "2.0"}, {"id", id}, {"result", std::move(*result)}};
+  return error_reply(id, kServerError, result.error().message, {{"code", to_string(result.error().code)}});
+}
+
+std::string to_line(const json& document) {
+  // Strings from peers may hold anything; replace what is not UTF-8 instead of throwing.
+  return document.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+// One client: a read loop, and a queue of lines to write.
+class RpcConnection : public std::enable_shared_from_this<RpcConnection> {
+ public:
+  RpcConnection(RpcServer& server, stream_protocol::socket socket)
+      : server_(&server), socket_(std::move(socket)), input_(RpcServer::kMaxLine) {}
+
+  void read() {
+    boost::asio::async_read_until(
+        socket_, input_, '\n', [self = shared_from_this()](boost::system::error_code error, size_t length) {
+          if (error || !self->server_) return self->drop();
+          std::string line(boost::asio::buffers_begin(self->input_.data()),
+                           boost::asio::buffers_begin(self->input_.data()) + static_cast<std::ptrdiff_t>(length));
+          self->input_.consume(length);
+          self->server_->dispatch(self, line);
+          if (self->server_) self->read();
+        });
+  }
+
+  void send(const json& document) {
+    std::string line = to_line(document);
+    unsent_ += line.size();
+    if (unsent_ > RpcServer::kMaxUnsent) return drop();
+    output_.push_back(std::move(line));
+    if (output_.size() == 1) write();
+  }
+
+  void drop() {
+    if (!server_) return;
+    auto self = shared_from_this();  // erasing may drop the last reference
+    auto* server = std::exchange(server_, nullptr);
+    server->connections_.erase(self);
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+  }
+
+  bool subscribed = false;
+
+ private:
+  void write() {
+    boost::asio::async_write(socket_, boost::asio::buffer(output_.front()),
+                             [self = shared_from_this()](boost::system::error_code error, size_t) {
+                               if (error || !self->server_) return self->drop();
+                               self->unsent_ -= self->output_.front().size();
+                               self->output_.pop_front();
+                               if (!self->output_.empty()) self->write();
+                             });
+  }
+
+  RpcServer* server_;  // null once dropped
+  stream_protocol::socket socket_;
+  boost::asio::streambuf input_;
+  std::deque<std::string> output_;
+  size_t unsent_ = 0;
+};
+
+RpcServer::RpcServer(boost::asio::io_context& io, EventLog& events) : io_(io), events_(events), acceptor_(io) {
+  method("methods", [this](const json&) -> Result<json> {
+    json names = json::array();
+    for (const auto& [name, handler] : methods_) names.push_back(name);
+    return names;
+  });
+  events_.set_listener([this, alive = std::weak_ptr<bool>(alive_)](const json& event) {
+    // Events come from any thread; clients are written to from the io_context's.
+    boost::asio::post(io_, [this, alive, event] {
+      if (alive.lock()) broadcast(event);
+    });
+  });
+}
+
+RpcServer::~RpcServer() {
+  events_.set_listener(nullptr);
+  close();
+}
+
+void RpcServer::method(std::string name, Handler handler) {
+  async_method(std::move(name),
+               [handler = std::move(handler)](const json& params, Reply reply) { reply(handler(params)); });
+}
+
+void RpcServer::async_method(std::string name, AsyncHandler handler) { methods_[std::move(name)] = std::move(handler); }
+
+Result<void> RpcServer::listen(const std::string& path) {
+  auto fd = listen_unix(path);
+  if (!fd) return tl::unexpected(fd.error());
+  ::chmod(path.c_str(), 0600);
+  acceptor_.assign(stream_protocol(), fd->release());
+  path_ = path;
+  accept();
+  return {};
+}
+
+void RpcServer::serve(stream_protocol::socket socket) {
+  auto connection = std::make_shared<RpcConnection>(*this, std::move(socket));
+  connections_.insert(connection);
+  connection->read();
+}
+
+void RpcServer::accept() {
+  acceptor_.async_accept([this, alive = std::weak_ptr<bool>(alive_)](boost::system::error_code error,
+                                                                      stream_protocol::socket socket) {
+    if (!alive.lock() || error == boost::asio::error::operation_aborted) return;
+    if (!error) serve(std::move(socket));
+    accept();
+  });
+}
+
+void RpcServer::close() {
+  boost::system::error_code ignored;
+  acceptor_.close(ignored);
+  if (!path_.empty()) ::unlink(path_.c_str());
+  path_.clear();
+  const auto connections = connections_;
+  for (const auto& connection : connections) connection->drop();
+}
+
+void RpcServer::dispatch(const std::shared_ptr<RpcConnection>& from, const std::string& line) {
+  json request = json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (request.is_discarded()) return from->send(error_reply(nullptr, kParseError, "not a JSON document"));
+  const json id = request.is_object() ? request.value("id", json()) : json();
+  if (!request.is_object() || !request.contains("method") || !request["method"].is_string())
+    return from->send(error_reply(id, kInvalidRequest, "not a JSON-RPC 2.0 request: an object with a method"));
+  const std::string name = request["method"];
+  const json params = request.value("params", json::object());
+  if (name == "events.subscribe") {
+    const uint64_t since = params.is_object() && params.contains("since") && params["since"].is_number_unsigned()
+                               ? params["since"].get<uint64_t>()
+                               : events_.next_seq();
+    // Subscribed before the replay is read: an event between the two would be sent twice; `replayed` below drops it.
+    from->send({{"jsonrpc", "2.0"}, {"id", id}, {"result", {{"next", events_.next_seq()}}}});
+    for (const auto& event : events_.since(since))
+      from->send({{"jsonrpc", "2.0"}, {"method", "event"}, {"params", event}});
+    from->subscribed = true;
+    return;
+  }
+  const auto found = methods_.find(name);
+  if (found == methods_.end())
+    return from->send(error_reply(id, kMethodNotFound, "no method '" + name + "'; `methods` lists them"));
+  auto reply = [weak = std::weak_ptr(from), id](Result<json> result) {
+    auto connection = weak.lock();
+    if (connection && !id.is_null()) connection->send(result_reply(id, std::move(result)));
+  };
+  try {
+    found->second(params, reply);
+  } catch (const json::exception& error) {  // a parameter of the wrong type
+    reply(fail(Errc::invalid_argument, name + ": " + error.what()));
+  }
+}
+
+void RpcServer::broadcast(const json& event) {
+  const auto connections = connections_;
+  for (const auto& connection : connections)
+    if (connection->subscribed) connection->send({{"jsonrpc", "2.0"}, {"method", "event"}, {"params", event}});
+}
+
+}  // namespace testbed

@@ -1,0 +1,33 @@
+// What travels through the graph: a header in hand and a payload in place (docs/architecture.md, "Life of a packet").
+//
+// A packet belongs to the port that received it until the burst has run to completion: sinks copy out of it while the
+// burst runs, and whoever needs it longer keeps a copy of its own (graph/keep.hpp). Nobody else frees anything.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace testbed {
+
+// Packets per burst. librte_vhost moves at most 32 in one call; larger bursts gained nothing where it was measured.
+inline constexpr uint16_t kBurst = 32;
+// Bytes of the frame that a brick may look at: enough for Ethernet, two VLAN tags, IPv6, TCP with options, or VXLAN.
+inline constexpr uint16_t kHeadBytes = 128;
+
+enum class PayloadKind : uint8_t {
+  mbuf,   // Packet::payload is an rte_mbuf holding the whole frame (possibly in segments)
+  guest,  // Packet::payload is the source's own record of a descriptor chain in guest memory
+};
+
+// Two to a cache line. Written by the source and by bricks of one worker only; never shared between threads.
+struct alignas(32) Packet {
+  std::byte* head;       // the frame's first head_length octets, in memory that only this worker writes
+  void* payload;         // the whole frame, where it lies; what it is says `kind`. Bricks never look inside
+  uint32_t length;       // octets of the frame, without virtio header and FCS
+  uint16_t head_length;  // min(length, kHeadBytes), less where the first segment is shorter
+  PayloadKind kind;
+  uint8_t flags;         // reserved for header rewriting: 0 today
+};
+static_assert(sizeof(Packet) == 32);
+
+}  // namespace testbed

@@ -1,0 +1,87 @@
+// Where something plugs into the switch. Implemented in vdev (vhost-user sessions, ethdevs); driven by core's workers.
+//
+// Threads. The hot calls come from worker threads; each receive queue is polled by exactly one worker at a time, while
+// any worker may transmit to any port. The cold calls and the destructor come from the control thread. A port whose
+// state changes (a session comes or goes) publishes the new state with one release store and waits on Quiescence before
+// it frees the old one; the plan need not change for that.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "core/graph/drop.hpp"
+#include "core/graph/packet.hpp"
+
+struct rte_mempool;
+
+namespace testbed {
+
+// What a worker hands to the ports and bricks it runs. One per worker, on its own cache lines.
+struct WorkerContext {
+  uint16_t id = 0;                // 0 .. workers-1
+  rte_mempool* pool = nullptr;    // mbufs for packets this worker receives; owned by the worker domain
+  uint64_t now_ns = 0;            // CLOCK_MONOTONIC, refreshed by the worker about once a millisecond: for ageing only
+};
+
+// Waiting for the workers. Implemented by core/worker on rte_rcu_qsbr.
+class Quiescence {
+ public:
+  virtual ~Quiescence() = default;
+  // Returns after every worker has passed a point at which it held no packet, session or plan that was reachable before
+  // the call. Any thread but a worker's. Bounded by one burst per worker (sleeping workers count as quiescent).
+  virtual void wait() = 0;
+  // Makes sleeping workers look at their queues again: call after publishing a session or enabling a queue.
+  virtual void wake() = 0;
+};
+
+struct TxOutcome {
+  uint16_t sent;      // the first `sent` packets went out; the rest did not
+  uint16_t queue;     // the queue they went to
+  DropReason reason;  // why the rest did not; meaningless when all were sent
+};
+
+class Port {
+ public:
+  explicit Port(std::string name) : name_(std::move(name)) {}
+  virtual ~Port() = default;
+  Port(const Port&) = delete;
+  Port& operator=(const Port&) = delete;
+
+  const std::string& name() const { return name_; }
+
+  // -- Cold: control thread.
+  // The `ports` entry of docs/protocol.md, without counters.
+  virtual nlohmann::json describe() const = 0;
+  // Number of receive queues workers may have to poll; fixed for the port's life.
+  virtual uint16_t queues() const = 0;
+  // Ends the present session, if there is one; the endpoint stays and takes the next.
+  virtual void disconnect() {}
+
+  // -- Hot: the worker that owns `queue`.
+  // Fills at most kBurst packets, returns how many. Their payloads stay valid until release().
+  virtual uint16_t receive(WorkerContext& worker, uint16_t queue, Packet* packets) = 0;
+  // Gives back the packets of the last receive() on this queue, all of them, after the burst has run to completion.
+  virtual void release(WorkerContext& worker, uint16_t queue, Packet* packets, uint16_t count) = 0;
+
+  // -- Hot: any worker. Copies out `count` <= kBurst frames; `queue` is the queue they came in by and says (modulo the
+  // queues that are enabled) which one they leave by, so that a flow stays in order.
+  virtual TxOutcome transmit(WorkerContext& worker, uint16_t queue, Packet* const* packets, uint16_t count) = 0;
+
+  // -- Going to sleep: the worker that owns `queue`.
+  // Asks for a wake-up. Returns a descriptor that becomes readable when the queue has work; kNap when the port cannot
+  // tell (the worker then polls at long intervals); kReady when there is work already; kQuiet when the queue cannot have
+  // work until Quiescence::wake() is called (no session).
+  static constexpr int kNap = -1, kReady = -2, kQuiet = -3;
+  virtual int arm(uint16_t queue) { (void)queue; return kNap; }
+  // After waking, for every queue that was armed, before it is polled again. Consumes the kick.
+  virtual void disarm(uint16_t queue) { (void)queue; }
+
+ private:
+  std::string name_;
+};
+
+}  // namespace testbed
