@@ -1,0 +1,1 @@
+"""`testbed bench`: switches side by side in one run, by ratios only (docs/performance.md says why)."""
