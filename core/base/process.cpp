@@ -51,9 +51,7 @@ Process::Process(std::string program) : program_(std::move(program)) {
   std::signal(SIGPIPE, SIG_IGN);
   signals_.add(SIGINT);
   signals_.add(SIGTERM);
-  signals_.async_wait([this](boost::system::error_code error, int) {
-    if (!error) stop(true);
-  });
+  wait_for_signal();
   rpc_.method("ping", [](const json&) -> Result<json> { return json{{"t", now_ns()}}; });
   rpc_.method("resources", [this](const json&) -> Result<json> {
     json all = process_resources();
@@ -64,6 +62,15 @@ Process::Process(std::string program) : program_(std::move(program)) {
     const bool graceful = params.value("graceful", true);
     boost::asio::post(io_, [this, graceful] { stop(graceful); });  // the reply leaves first
     return json::object();
+  });
+}
+
+void Process::wait_for_signal() {
+  signals_.async_wait([this](boost::system::error_code error, int) {
+    if (error) return;
+    if (stopping_) return io_.stop();  // asked twice: do not wait for anything
+    stop(true);
+    wait_for_signal();
   });
 }
 

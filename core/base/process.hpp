@@ -37,6 +37,8 @@ class Process {
   void stop(bool graceful);
 
  private:
+  void wait_for_signal();
+
   std::string program_;
   boost::asio::io_context io_{1};
   EventLog events_;

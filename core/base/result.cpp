@@ -21,6 +21,12 @@ std::string_view to_string(Errc code) {
   return "unknown";
 }
 
+tl::unexpected<Error> fail(Mistakes mistakes) {
+  std::string message = mistakes.front().path + ": " + mistakes.front().message;
+  if (mistakes.size() > 1) message += " (and " + std::to_string(mistakes.size() - 1) + " more)";
+  return tl::unexpected<Error>(Error{Errc::invalid_argument, std::move(message), std::move(mistakes)});
+}
+
 tl::unexpected<Error> fail_errno(std::string_view what, int errno_value) {
   return fail(Errc::system, std::string(what) + ": " + std::generic_category().message(errno_value));
 }

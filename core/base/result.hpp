@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <tl/expected.hpp>
 
@@ -27,9 +28,18 @@ enum class Errc {
 
 std::string_view to_string(Errc code);
 
+// One mistake in a document: where, and what is wrong with it.
+struct Mistake {
+  std::string path;  // "ports.p1.path", "edges[2]"
+  std::string message;
+  bool operator==(const Mistake&) const = default;
+};
+using Mistakes = std::vector<Mistake>;
+
 struct Error {
   Errc code;
-  std::string message;  // one line: what, where, how to mend it
+  std::string message;    // one line: what, where, how to mend it
+  Mistakes mistakes = {};  // every mistake, when a document has several; an RPC client finds them in data.errors
 };
 
 template <typename T>
@@ -38,6 +48,9 @@ using Result = tl::expected<T, Error>;
 inline tl::unexpected<Error> fail(Errc code, std::string message) {
   return tl::unexpected<Error>(Error{code, std::move(message)});
 }
+
+// invalid_argument; the message is the first mistake and how many more there are. `mistakes` is not empty.
+tl::unexpected<Error> fail(Mistakes mistakes);
 
 // An Error from errno: "what: strerror(errno_value)".
 tl::unexpected<Error> fail_errno(std::string_view what, int errno_value);

@@ -30,7 +30,10 @@ json error_reply(const json& id, int code, std::string message, json data = null
 
 json result_reply(const json& id, Result<json> result) {
   if (result) return {{"jsonrpc", "2.0"}, {"id", id}, {"result", std::move(*result)}};
-  return error_reply(id, kServerError, result.error().message, {{"code", to_string(result.error().code)}});
+  json data = {{"code", to_string(result.error().code)}};
+  for (const auto& [path, message] : result.error().mistakes)
+    data["errors"].push_back({{"path", path}, {"message", message}});
+  return error_reply(id, kServerError, result.error().message, std::move(data));
 }
 
 std::string to_line(const json& document) {
@@ -75,7 +78,9 @@ class RpcConnection : public std::enable_shared_from_this<RpcConnection> {
     socket_.close(ignored);
   }
 
-  bool subscribed = false;
+  // The number of the next event this client gets; kNotSubscribed until it asks.
+  static constexpr uint64_t kNotSubscribed = UINT64_MAX;
+  uint64_t next_event = kNotSubscribed;
 
  private:
   void write() {
@@ -167,12 +172,7 @@ void RpcServer::dispatch(const std::shared_ptr<RpcConnection>& from, const std::
     const uint64_t since = params.is_object() && params.contains("since") && params["since"].is_number_unsigned()
                                ? params["since"].get<uint64_t>()
                                : events_.next_seq();
-    // Subscribed before the replay is read: an event between the two would be sent twice; `replayed` below drops it.
-    from->send({{"jsonrpc", "2.0"}, {"id", id}, {"result", {{"next", events_.next_seq()}}}});
-    for (const auto& event : events_.since(since))
-      from->send({{"jsonrpc", "2.0"}, {"method", "event"}, {"params", event}});
-    from->subscribed = true;
-    return;
+    return subscribe(*from, id, since);
   }
   const auto found = methods_.find(name);
   if (found == methods_.end())
@@ -188,10 +188,19 @@ void RpcServer::dispatch(const std::shared_ptr<RpcConnection>& from, const std::
   }
 }
 
+void RpcServer::subscribe(RpcConnection& client, const json& id, uint64_t since) {
+  const auto kept = events_.since(since);
+  // An event that was emitted but not broadcast yet is among `kept`: its number keeps it from being sent twice.
+  client.next_event = kept.empty() ? std::max(since, events_.next_seq()) : kept.back()["seq"].get<uint64_t>() + 1;
+  client.send({{"jsonrpc", "2.0"}, {"id", id}, {"result", {{"next", client.next_event}}}});
+  for (const auto& event : kept) client.send({{"jsonrpc", "2.0"}, {"method", "event"}, {"params", event}});
+}
+
 void RpcServer::broadcast(const json& event) {
   const auto connections = connections_;
   for (const auto& connection : connections)
-    if (connection->subscribed) connection->send({{"jsonrpc", "2.0"}, {"method", "event"}, {"params", event}});
+    if (event["seq"] >= connection->next_event)
+      connection->send({{"jsonrpc", "2.0"}, {"method", "event"}, {"params", event}});
 }
 
 }  // namespace testbed

@@ -52,6 +52,7 @@ class RpcServer {
   friend class RpcConnection;
   void accept();
   void dispatch(const std::shared_ptr<RpcConnection>& from, const std::string& line);
+  void subscribe(RpcConnection& client, const nlohmann::json& id, uint64_t since);
   void broadcast(const nlohmann::json& event);
 
   boost::asio::io_context& io_;

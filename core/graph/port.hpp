@@ -11,7 +11,7 @@
 #include <string>
 #include <utility>
 
-#include <nlohmann/json_fwd.hpp>
+#include <nlohmann/json.hpp>
 
 #include "core/graph/drop.hpp"
 #include "core/graph/packet.hpp"
@@ -40,7 +40,7 @@ class Quiescence {
 
 struct TxOutcome {
   uint16_t sent;      // the first `sent` packets went out; the rest did not
-  uint16_t queue;     // the queue they went to
+  uint16_t queue;     // the queue they went to, less than queues(); any when none was sent
   DropReason reason;  // why the rest did not; meaningless when all were sent
 };
 
@@ -56,8 +56,10 @@ class Port {
   // -- Cold: control thread.
   // The `ports` entry of docs/protocol.md, without counters.
   virtual nlohmann::json describe() const = 0;
-  // Number of receive queues workers may have to poll; fixed for the port's life.
+  // Number of receive queues workers may have to poll, and of queues transmit() may name; fixed for the port's life.
   virtual uint16_t queues() const = 0;
+  // The `timeline` reply of docs/protocol.md; ports without sessions have no messages.
+  virtual nlohmann::json timeline() const { return {{"messages", nlohmann::json::array()}}; }
   // Ends the present session, if there is one; the endpoint stays and takes the next.
   virtual void disconnect() {}
 
@@ -77,7 +79,8 @@ class Port {
   // work until Quiescence::wake() is called (no session).
   static constexpr int kNap = -1, kReady = -2, kQuiet = -3;
   virtual int arm(uint16_t queue) { (void)queue; return kNap; }
-  // After waking, for every queue that was armed, before it is polled again. Consumes the kick.
+  // After waking, for every queue that was armed, before it is polled again. Consumes the kick. Harmless on a queue that
+  // is not armed: a worker that takes over a new plan disarms all its queues.
   virtual void disarm(uint16_t queue) { (void)queue; }
 
  private:
