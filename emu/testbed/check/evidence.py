@@ -3,6 +3,14 @@
 The runner (testbed.run) fills it; checkers are pure functions of it. Times are CLOCK_MONOTONIC nanoseconds of the host;
 stamps from inside a guest were shifted by the runner with the offset it estimated (`FlowEvidence.clock_error_ns`).
 Reports, counters and statuses are the documents of docs/protocol.md, unchanged.
+
+Events the checkers read. From the programs (docs/protocol.md): process.started, eal.up, pool.up, session.connected,
+session.up, session.down, session.first_packet, session.message, flow.moving, flow.outage, agent.ready, kernel.error,
+guest.link, port.added, port.removed. From the runner, whose `actor` field is the actor they are about:
+  process.spawned {pid}                       just before exec
+  guest.panicked {text, console}              the guest's kernel says so
+  guest.died {status, console}                QEMU is gone, or the guest stopped for good
+  label {text}                                a mark for the report
 """
 
 from __future__ import annotations
@@ -44,13 +52,19 @@ class FlowEvidence:
     sink: str
     flow_id: int
     rate_pps: float | None  # None: closed loop; the last one set
-    sender: Document | None  # flow.report of the sending end; None: it could not be had, and `missing` says why
+    sender: (
+        Document | None
+    )  # flow.report of the sending end; None: it could not be had, and `missing` says why
     receiver: Document | None
     missing: str = ""
     clock_error_ns: int = 0  # how far off the latencies may be (0 between processes of one host)
     # The sender or the receiver was started anew during the run: their reports cover only what came after.
     sender_incarnations: int = 1
     receiver_incarnations: int = 1
+    # Receiver's histograms in the course of the run: {"t", "latency"} (base64, as in the report), taken just before each
+    # fault and just after its healing. Histograms only grow, so that the difference of two is what came between them:
+    # that is how `untouched: {p99: "<= 1.5x"}` is judged. Only flows that an `untouched` names need them.
+    snapshots: tuple[Document, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,6 +112,16 @@ class ProcessExit:
 
 
 @dataclass(frozen=True)
+class Step:
+    """One step as it went, for the report's timeline. `end` is None for a step that did not finish."""
+
+    text: str  # one line, as a person would write it: "kill: switch"
+    start: int
+    end: int | None
+    error: str = ""
+
+
+@dataclass(frozen=True)
 class Evidence:
     cell: dict[str, Any]  # the matrix values
     seed: int
@@ -118,3 +142,7 @@ class Evidence:
     # Live samples about every 100 ms: {"t", "flow", "sent", "received"}; for the picture, not for the verdict.
     samples: list[Document] = field(default_factory=list)
     aborted: str = ""  # why the steps did not run to their end ("" when they did)
+    # Who ended them: "step" (what a step asked for did not come true: the cell fails), "interrupt" (a person or a signal)
+    # or "internal" (the runner itself): the cell is unknown.
+    aborted_by: str = "step"
+    steps: list[Step] = field(default_factory=list)
