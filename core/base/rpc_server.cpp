@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <deque>
+#include <limits>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -11,6 +12,7 @@
 #include <boost/asio/streambuf.hpp>
 #include <boost/asio/write.hpp>
 
+#include "core/base/json_document.hpp"
 #include "core/base/unix_socket.hpp"
 
 namespace testbed {
@@ -161,8 +163,9 @@ void RpcServer::close() {
 }
 
 void RpcServer::dispatch(const std::shared_ptr<RpcConnection>& from, const std::string& line) {
-  json request = json::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (request.is_discarded()) return from->send(error_reply(nullptr, kParseError, "not a JSON document"));
+  const auto parsed = parse_json(line);
+  if (!parsed) return from->send(error_reply(nullptr, kParseError, parsed.error().message));
+  const json& request = *parsed;
   const json id = request.is_object() ? request.value("id", json()) : json();
   if (!request.is_object() || !request.contains("method") || !request["method"].is_string())
     return from->send(error_reply(id, kInvalidRequest, "not a JSON-RPC 2.0 request: an object with a method"));

@@ -2,15 +2,15 @@
 // which they were attached and stable for as long as they stay attached. Two-sided bricks have the members "west" and
 // "east"; switches and hubs have one member for each edge.
 //
-// A brick sees packets by their headers. For every packet it is given it calls exactly one of forward(), flood() and
-// drop(); what it calls is what the conservation check adds up.
+// A brick sees packets by their headers. For every packet it is given it calls exactly one of the emitter's forward(),
+// flood() and drop(); what it calls is what the conservation check adds up.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <utility>
 
-#include <nlohmann/json_fwd.hpp>
+#include <nlohmann/json.hpp>
 
 #include "core/base/result.hpp"
 #include "core/graph/drop.hpp"
@@ -22,7 +22,7 @@ namespace testbed {
 using Member = uint16_t;
 inline constexpr Member kNoMember = 0xffff;
 
-class Emitter;  // graph/emitter.hpp: forward(packet, member), flood(packet, except), drop(packet, reason)
+class Emitter;  // graph/emitter.hpp
 
 class Brick {
  public:
@@ -43,6 +43,13 @@ class Brick {
   virtual Result<void> configure(const nlohmann::json& options) = 0;
   // The `bricks` entry of docs/protocol.md, without the counters that the graph keeps for every brick.
   virtual nlohmann::json describe() const = 0;
+  // About every kTickNs: age, report, write out.
+  static constexpr uint64_t kTickNs = 100'000'000;
+  virtual void tick(uint64_t now_ns) { (void)now_ns; }
+  // The `fdb` reply of docs/protocol.md.
+  virtual Result<nlohmann::json> fdb() const {
+    return fail(Errc::unsupported, "brick " + name_ + " has no forwarding database");
+  }
 
   // -- Hot: any worker, several at a time.
   virtual void process(WorkerContext& worker, Member from, Packet* const* packets, uint16_t count, Emitter& out) = 0;

@@ -1,0 +1,81 @@
+#include "core/graph/executor.hpp"
+
+#include <algorithm>
+
+namespace testbed {
+namespace {
+
+uint64_t sum_lengths(Packet* const* packets, uint16_t count) {
+  uint64_t sum = 0;
+  for (uint16_t i = 0; i < count; ++i) sum += packets[i]->length;
+  return sum;
+}
+
+}  // namespace
+
+Executor::Executor(const Plan& plan, uint16_t worker) {
+  for (size_t i = 0; i < kBurst; ++i) pointers_[i] = &packets_[i];
+  for (const auto& port : plan.ports) sinks_.push_back({port.port, &port.counters->shard(worker)});
+  size_t members = 0;
+  for (const auto& brick : plan.bricks) {
+    steps_.push_back({&brick, &brick.counters->shard(worker)});
+    members = std::max(members, brick.members.size());
+  }
+  for (uint16_t depth = 0; depth < plan.depth; ++depth) emitters_.emplace_back(members);
+  for (const auto& poll : plan.polls[worker]) {
+    PortShard& counters = *sinks_[poll.port].counters;
+    sources_.push_back({plan.ports[poll.port].port, poll.queue, plan.ports[poll.port].out,
+                        &counters.queues[poll.queue], &counters.drops});
+  }
+}
+
+Executor::Round Executor::poll(WorkerContext& worker) {
+  Round round;
+  for (const Source& source : sources_) {
+    const uint16_t count = source.port->receive(worker, source.queue, packets_.data());
+    if (count == 0) continue;
+    source.counters->rx_packets.add(count);
+    source.counters->rx_bytes.add(sum_lengths(pointers_.data(), count));
+    queue_ = source.queue;
+    follow(worker, source.out, pointers_.data(), count, 0, *source.drops);
+    source.port->release(worker, source.queue, packets_.data(), count);
+    round.packets += count;
+    ++round.bursts;
+  }
+  return round;
+}
+
+void Executor::follow(WorkerContext& worker, const Hop& hop, Packet* const* packets, uint16_t count, uint16_t depth,
+                      DropCounters& unconnected) {
+  switch (hop.kind) {
+    case Hop::Kind::port: return transmit(worker, sinks_[hop.node], packets, count);
+    case Hop::Kind::brick: return run_brick(worker, hop, packets, count, depth);
+    case Hop::Kind::nowhere: unconnected[DropReason::unconnected].add(count);
+  }
+}
+
+void Executor::run_brick(WorkerContext& worker, const Hop& hop, Packet* const* packets, uint16_t count,
+                         uint16_t depth) {
+  const Step& step = steps_[hop.node];
+  Emitter& out = emitters_[depth];
+  out.begin(step.brick->members.size(), step.brick->connected);
+  step.brick->brick->process(worker, hop.member, packets, count, out);
+  out.account(*step.counters);
+  for (const auto& slot : out.touched())
+    follow(worker, step.brick->members[slot.member], slot.packets.data(), slot.count,
+           static_cast<uint16_t>(depth + 1), step.counters->drops);
+  out.clear();
+}
+
+void Executor::transmit(WorkerContext& worker, const Sink& sink, Packet* const* packets, uint16_t count) {
+  const TxOutcome outcome = sink.port->transmit(worker, queue_, packets, count);
+  if (outcome.sent > 0) {
+    TB_ASSERT(outcome.queue < sink.counters->queues.size());
+    QueueCounters& counters = sink.counters->queues[outcome.queue];
+    counters.tx_packets.add(outcome.sent);
+    counters.tx_bytes.add(sum_lengths(packets, outcome.sent));
+  }
+  if (outcome.sent < count) sink.counters->drops[outcome.reason].add(static_cast<uint64_t>(count - outcome.sent));
+}
+
+}  // namespace testbed
