@@ -1,0 +1,69 @@
+// All workers of the switch: their threads, their packet pools, the plan they run, and waiting for them.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "core/base/event_log.hpp"
+#include "core/base/result.hpp"
+#include "core/graph/port.hpp"
+#include "core/worker/worker.hpp"
+
+namespace testbed {
+
+class WorkerDomain final : public Quiescence {
+ public:
+  struct Settings {
+    uint16_t workers = 1;
+    std::vector<int> cpus;             // worker i runs on cpus[i]; empty: anywhere
+    uint32_t mbufs_per_worker = 4096;  // small: what circulates stays in the cache
+  };
+  static constexpr uint16_t kMaxWorkers = 64;
+
+  // EAL is up. Makes the pools (event pool.up {mbufs}); no thread runs yet.
+  static Result<std::unique_ptr<WorkerDomain>> create(Settings settings, EventLog& events);
+  ~WorkerDomain() override;
+
+  Result<void> start();
+  // Every burst in hand is finished, no packet is received any more. Idempotent.
+  void stop();
+
+  // Hands over `plan` (its `polls` are filled in here: a queue stays with its worker, a new one goes to the worker with the
+  // fewest), and waits until no worker uses the plan before it. Control thread. Event plan.published {generation, quiescence_us}.
+  void publish(Plan plan);
+
+  void wait() override;
+  void wake() override;
+
+  uint16_t workers() const { return static_cast<uint16_t>(workers_.size()); }
+  const std::vector<rte_mempool*>& pools() const { return pools_; }
+  // The `workers` of the `status` reply.
+  nlohmann::json status() const;
+
+ private:
+  WorkerDomain(Settings settings, EventLog& events);
+  Result<void> make_pools();
+
+  struct FreeAligned {
+    void operator()(void* memory) const { std::free(memory); }
+  };
+
+  Settings settings_;
+  EventLog& events_;
+  std::vector<rte_mempool*> pools_;
+  std::unique_ptr<rte_rcu_qsbr, FreeAligned> quiescence_;
+  Handover handover_;
+  std::unique_ptr<RunningPlan> plan_;
+  uint64_t serial_ = 0;
+  std::deque<Worker> workers_;
+};
+
+// mbufs taken from any pool of this process and not given back.
+uint64_t mbufs_in_use();
+
+}  // namespace testbed
