@@ -9,7 +9,22 @@ import traceback
 from collections.abc import Callable
 from dataclasses import replace
 
-from testbed.check import exits, steps
+from testbed.check import (
+    answering,
+    conserved,
+    counters,
+    events,
+    exits,
+    flow,
+    guest,
+    leaks,
+    misdelivery,
+    progress,
+    queues,
+    steps,
+    untouched,
+)
+from testbed.check.anatomy import anatomies
 from testbed.check.evidence import Evidence
 from testbed.check.result import CellResult, CheckResult, Document, failed, passed, unknown
 from testbed.check.rules import Rules, names
@@ -18,7 +33,18 @@ Checker = Callable[[Evidence, Rules], list[CheckResult]]
 
 CHECKERS: dict[str, Checker] = {
     "steps": steps.check,
+    "flow": flow.check,
+    "progress": progress.check,
+    "queues": queues.check,
+    "untouched": untouched.check,
+    "misdelivery": misdelivery.check,
+    "conserved": conserved.check,
+    "guest": guest.check,
+    "answering": answering.check,
     "exits": exits.check,
+    "leaks": leaks.check,
+    "event": events.check,
+    "counter": counters.check,
 }
 
 # Keys of `expect` that change how others are judged.
@@ -33,7 +59,20 @@ def judge(evidence: Evidence) -> CellResult:
         results += _guarded(name, checker, evidence, rules)
     results += _unjudged(rules)
     results = _apply_known(results, evidence, rules)
-    return CellResult(evidence.cell, tuple(results), (evidence.end - evidence.start) / 1e9)
+    anatomy, problems = _anatomy(evidence)
+    return CellResult(evidence.cell, (*results, *problems), (evidence.end - evidence.start) / 1e9, anatomy)
+
+
+def _anatomy(evidence: Evidence) -> tuple[tuple[Document, ...], list[CheckResult]]:
+    found: list[Document] = []
+
+    def collect(evidence: Evidence, rules: Rules) -> list[CheckResult]:
+        del rules
+        found.extend(anatomies(evidence))
+        return []
+
+    problems = _guarded("anatomy", collect, evidence, Rules([]))
+    return tuple(found), problems
 
 
 def _guarded(name: str, checker: Checker, evidence: Evidence, rules: Rules) -> list[CheckResult]:

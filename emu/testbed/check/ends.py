@@ -1,0 +1,121 @@
+"""The switch's accounts against those of the frontends: what one side says it sent, the other says it received.
+
+    to_switch    the frontend's tx_packets = its port's rx_packets, over all lives of the switch
+    from_switch  its port's tx_packets = the frontend's rx_packets
+    flows_sent, flows_received  what the flows of a frontend count is at most what the frontend itself counts
+
+Exact where no fault touched the frontend, its port or its switch. Otherwise the two may be apart, and by how much is
+known: packets that lay in the rings when a session ended may be discarded with it or be read a second time, which is a
+ring for each queue, direction and fault; and of a switch that was killed only the last sample is known, so that what the
+ends counted between that sample and its death is missing from its side.
+
+A frontend that was itself started anew (or a guest that reloaded its driver) counts from 0 again and is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from testbed.check.equation import Equation
+from testbed.check.evidence import Document, Evidence, FlowEvidence
+from testbed.check.topology import frontends_of, lives_of, port_counters, port_of
+
+_RESETTING = frozenset({"kill", "restart", "shutdown", "reboot", "reset", "reload", "queues"})
+_DEFAULT_RING = 256
+# Counters of a switch are published once a burst, bins of the ends have a width: both blur the edges of a span of time.
+_BLUR_NS = 20_000_000
+
+
+def end_equations(evidence: Evidence) -> Iterator[tuple[str, Equation]]:
+    for frontend, status in evidence.endpoints.items():
+        place = port_of(evidence.topology, frontend)
+        if place is None or _counts_anew(evidence, frontend):
+            continue
+        lives = [counters for _, counters in port_counters(evidence, *place)]
+        where = f"{frontend} on port {place[1]}"
+        if lives and {"tx_packets", "rx_packets"} <= status.keys():
+            for equation in _against_port(evidence, frontend, place, status, lives):
+                yield where, equation
+        for equation in _against_flows(evidence, frontend, status):
+            yield where, equation
+
+
+def _counts_anew(evidence: Evidence, frontend: str) -> bool:
+    if any(fault.kind in _RESETTING and frontend in fault.targets for fault in evidence.faults):
+        return True
+    flows = evidence.flows.values()
+    return any(flow.source == frontend and flow.sender_incarnations > 1 for flow in flows) or any(
+        flow.sink == frontend and flow.receiver_incarnations > 1 for flow in flows
+    )
+
+
+def _against_port(
+    evidence: Evidence, frontend: str, place: tuple[str, str], status: Document, lives: list[Document]
+) -> Iterator[Equation]:
+    actor, port = place
+    rings = _in_rings(evidence, frontend, actor, port)
+    spans = _blind_spans(evidence, actor)
+    unseen_tx = _counted_in(spans, (flow.sender for flow in _from(evidence, frontend)), "sent")
+    unseen_rx = _counted_in(spans, (flow.receiver for flow in _to(evidence, frontend)), "received")
+    received = sum(counters["rx_packets"] for counters in lives)
+    terms = f"{frontend} sent {status['tx_packets']} = port {port} received {received}"
+    yield Equation("to_switch", status["tx_packets"], received, terms, rings + unseen_tx)
+    sent = sum(counters["tx_packets"] for counters in lives)
+    terms = f"port {port} sent {sent} = {frontend} received {status['rx_packets']}"
+    yield Equation("from_switch", sent, status["rx_packets"], terms, rings + unseen_rx)
+
+
+def _from(evidence: Evidence, frontend: str) -> list[FlowEvidence]:
+    return [flow for flow in evidence.flows.values() if flow.source == frontend]
+
+
+def _to(evidence: Evidence, frontend: str) -> list[FlowEvidence]:
+    return [flow for flow in evidence.flows.values() if flow.sink == frontend]
+
+
+def _in_rings(evidence: Evidence, frontend: str, actor: str, port: str) -> int:
+    """Packets that may have lain in this frontend's rings when a fault ended its session."""
+    faults = sum(
+        1 for fault in evidence.faults if {frontend, actor} & set(fault.targets) or port in fault.ports
+    )
+    spec = frontends_of(evidence.topology).get(frontend, {})
+    ring = int(spec.get("queue_size") or spec.get("size") or _DEFAULT_RING)
+    return faults * ring * int(spec.get("queues") or 1)
+
+
+def _blind_spans(evidence: Evidence, actor: str) -> list[tuple[int, int]]:
+    """From the last sample of each life that was cut short to its death."""
+    spans = []
+    for life in lives_of(evidence, actor):
+        if not life.final:
+            death = min((end.t for end in evidence.exits if end.pid == life.pid), default=evidence.end)
+            spans.append((life.counters.get("t", evidence.start) - _BLUR_NS, death + _BLUR_NS))
+    return spans
+
+
+def _counted_in(spans: list[tuple[int, int]], reports: Iterable[Document | None], key: str) -> int:
+    """What the ends counted in those spans, by their bins."""
+    counted = 0
+    for report in reports:
+        bins = (report or {}).get("bins") or {}
+        start, width, numbers = bins.get("start_ns", 0), bins.get("width_ns", 0), bins.get(key, [])
+        for begin, end in spans if width else []:
+            first, last = max(0, (begin - start) // width), max(0, -(-(end - start) // width))
+            counted += sum(int(number) for number in numbers[first:last])
+    return counted
+
+
+def _against_flows(evidence: Evidence, frontend: str, status: Document) -> Iterator[Equation]:
+    for name, key, reports in (
+        ("flows_sent", "tx_packets", [(flow.sender or {}).get("sent") for flow in _from(evidence, frontend)]),
+        (
+            "flows_received",
+            "rx_packets",
+            [(flow.receiver or {}).get("received") for flow in _to(evidence, frontend)],
+        ),
+    ):
+        if key in status and reports:
+            counted = sum(int(number or 0) for number in reports)
+            verb = name.removeprefix("flows_")
+            terms = f"flows of {frontend} {verb} {counted} <= {frontend} {verb} {status[key]}"
+            yield Equation(name, counted, status[key], terms, at_most=True)

@@ -1,0 +1,61 @@
+"""Who is connected to what: look-ups in the resolved topology of a scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from testbed.check.evidence import Document, Evidence, FlowEvidence, SwitchEvidence
+
+
+def switches_of(topology: Document) -> dict[str, Document]:
+    """By actor: `switch` when there is one, else their names."""
+    if "switches" in topology:
+        return dict(topology["switches"])
+    return {"switch": topology["switch"]} if "switch" in topology else {}
+
+
+def frontends_of(topology: Document) -> dict[str, Document]:
+    return dict(topology.get("frontends") or {})
+
+
+def port_of(topology: Document, frontend: str) -> tuple[str, str] | None:
+    """(switch actor, port) that a frontend sits on; None: it is not known."""
+    name = frontends_of(topology).get(frontend, {}).get("port")
+    if name is None:
+        return None
+    if "switches" in topology:
+        actor, _, port = str(name).partition(".")
+        return actor, port
+    return "switch", str(name)
+
+
+def lives_of(evidence: Evidence, actor: str) -> list[SwitchEvidence]:
+    """In the order in which they lived."""
+    return [life for life in evidence.switches if life.actor == actor]
+
+
+def port_counters(evidence: Evidence, actor: str, port: str) -> Iterator[tuple[SwitchEvidence, Document]]:
+    """Of every life of the switch that had this port."""
+    for life in lives_of(evidence, actor):
+        counters = life.counters.get("ports", {}).get(port)
+        if counters is not None:
+            yield life, counters
+
+
+def drops_at(evidence: Evidence, frontend: str) -> int:
+    """Packets that were to leave towards this frontend and did not, over all lives of its switch."""
+    place = port_of(evidence.topology, frontend)
+    if place is None:
+        return 0
+    return sum(total(counters.get("drops")) for _, counters in port_counters(evidence, *place))
+
+
+def total(counts: dict[str, Any] | None) -> int:
+    return sum(int(count) for count in (counts or {}).values())
+
+
+def touched(evidence: Evidence, flow: FlowEvidence) -> set[str]:
+    """Actors a flow depends on: its ends and the switches they sit on."""
+    places = [port_of(evidence.topology, end) for end in (flow.source, flow.sink)]
+    return {flow.source, flow.sink, *(place[0] for place in places if place is not None)}
