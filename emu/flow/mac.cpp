@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstdio>
+#include <utility>
 
 namespace testbed::flow {
 
@@ -13,9 +14,10 @@ Result<Mac> parse_mac(std::string_view text) {
     const auto [end, error] = std::from_chars(at, at + 2, mac.octets[i], 16);
     good = error == std::errc() && end == at + 2 && (i == 5 || at[2] == ':');
   }
-  if (!good)
-    return fail(Errc::invalid_argument, "'" + std::string(text) + "' is not a MAC address like 02:00:00:00:00:01");
-  return mac;
+  if (good) return mac;
+  std::string message = "'";
+  message.append(text).append("' is not a MAC address like 02:00:00:00:00:01");
+  return fail(Errc::invalid_argument, std::move(message));
 }
 
 std::string to_string(const Mac& mac) {

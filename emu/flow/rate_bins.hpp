@@ -3,6 +3,7 @@
 // doubles: memory is bounded, nothing is forgotten, and the width stands in the report.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
