@@ -22,7 +22,8 @@ std::string_view to_string(Errc code) {
 }
 
 tl::unexpected<Error> fail(Mistakes mistakes) {
-  std::string message = mistakes.front().path + ": " + mistakes.front().message;
+  const auto& [path, what] = mistakes.front();
+  std::string message = path.empty() ? what : path + ": " + what;
   if (mistakes.size() > 1) message += " (and " + std::to_string(mistakes.size() - 1) + " more)";
   return tl::unexpected<Error>(Error{Errc::invalid_argument, std::move(message), std::move(mistakes)});
 }

@@ -21,7 +21,7 @@ class WorkerDomain final : public Quiescence {
   struct Settings {
     uint16_t workers = 1;
     std::vector<int> cpus;             // worker i runs on cpus[i]; empty: anywhere
-    uint32_t mbufs_per_worker = 4096;  // small: what circulates stays in the cache
+    uint32_t mbufs_per_worker = 1024;  // small: what circulates stays in the cache, and the start is short
   };
   static constexpr uint16_t kMaxWorkers = 64;
 

@@ -1,0 +1,21 @@
+// What the switch says about itself, for programs, monitoring and people.
+#pragma once
+
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "core/control/graph.hpp"
+
+namespace testbed {
+
+// The `counters` reply of docs/protocol.md.
+nlohmann::json counters_document(const Graph& graph);
+
+// OpenMetrics 1.0 text.
+std::string metrics_text(const Graph& graph);
+
+// Graphviz.
+std::string dot_text(const Graph& graph, const nlohmann::json& ports);
+
+}  // namespace testbed
