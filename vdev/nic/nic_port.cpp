@@ -1,0 +1,141 @@
+#include "vdev/nic/nic_port.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include "core/graph/keep.hpp"
+
+namespace testbed::nic {
+namespace {
+
+constexpr int kTransmitTries = 8;  // further tries only while the last one sent something
+constexpr uint16_t kMinMtu = 68, kMaxMtu = 9216;  // RFC 791; jumbo frames with room for tags
+
+rte_mbuf* mbuf_of(const Packet& packet) { return static_cast<rte_mbuf*>(packet.payload); }
+
+// The whole frame as an mbuf that outlives the burst: another reference where the frame lies in one as it is, else a copy.
+rte_mbuf* keep(const Packet& packet, rte_mempool* pool) {
+  if (packet.kind != PayloadKind::mbuf) return copy_to_mbuf(packet, pool);
+  rte_mbuf* mbuf = mbuf_of(packet);
+  if (packet.head != rte_pktmbuf_mtod(mbuf, std::byte*)) return copy_to_mbuf(packet, pool);
+  for (rte_mbuf* segment = mbuf; segment; segment = segment->next) rte_mbuf_refcnt_update(segment, 1);
+  return mbuf;
+}
+
+std::string mac_text(const rte_ether_addr& mac) {
+  char text[RTE_ETHER_ADDR_FMT_SIZE];
+  rte_ether_format_addr(text, sizeof text, &mac);
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  return lower;
+}
+
+EthdevOptions read_options(Options& options) {
+  EthdevOptions read;
+  read.devargs = options.text("device");
+  read.queues = static_cast<uint16_t>(options.number("queues", 1, 1, 64));
+  read.mtu = static_cast<uint16_t>(options.number("mtu", 1500, kMinMtu, kMaxMtu));
+  return read;
+}
+
+}  // namespace
+
+NicPort::NicPort(std::string name, EthdevOptions options, std::unique_ptr<Ethdev> device, uint16_t workers)
+    : Port(std::move(name)),
+      options_(std::move(options)),
+      device_(std::move(device)),
+      shared_(workers > 1),
+      locks_(options_.queues) {}
+
+nlohmann::json NicPort::describe() const {
+  rte_eth_link link{};
+  rte_eth_stats stats{};
+  rte_ether_addr mac{};
+  rte_eth_dev_info info{};
+  rte_eth_link_get_nowait(device_->id(), &link);
+  rte_eth_stats_get(device_->id(), &stats);
+  rte_eth_macaddr_get(device_->id(), &mac);
+  rte_eth_dev_info_get(device_->id(), &info);
+  return {{"type", "nic"},
+          {"device", options_.devargs},
+          {"driver", info.driver_name ? info.driver_name : ""},
+          {"queues", options_.queues},
+          {"mtu", options_.mtu},
+          {"mac", mac_text(mac)},
+          {"state", link.link_status == RTE_ETH_LINK_UP ? "up" : "down"},
+          {"interrupts", device_->has_rx_interrupts()},
+          {"ethdev", {{"rx_packets", stats.ipackets}, {"tx_packets", stats.opackets}, {"rx_missed", stats.imissed},
+                      {"rx_errors", stats.ierrors}, {"tx_errors", stats.oerrors}, {"rx_no_mbuf", stats.rx_nombuf}}}};
+}
+
+uint16_t NicPort::receive(WorkerContext&, uint16_t queue, Packet* packets) {
+  std::array<rte_mbuf*, kBurst> mbufs;
+  const uint16_t count = rte_eth_rx_burst(device_->id(), queue, mbufs.data(), kBurst);
+  for (uint16_t i = 0; i < count; ++i) {
+    rte_mbuf* mbuf = mbufs[i];
+    packets[i] = {.head = rte_pktmbuf_mtod(mbuf, std::byte*),
+                  .payload = mbuf,
+                  .length = mbuf->pkt_len,
+                  .head_length = std::min<uint16_t>(mbuf->data_len, kHeadBytes),
+                  .kind = PayloadKind::mbuf,
+                  .flags = 0};
+  }
+  return count;
+}
+
+void NicPort::release(WorkerContext&, uint16_t, Packet* packets, uint16_t count) {
+  std::array<rte_mbuf*, kBurst> mbufs;
+  for (uint16_t i = 0; i < count; ++i) mbufs[i] = mbuf_of(packets[i]);
+  rte_pktmbuf_free_bulk(mbufs.data(), count);
+}
+
+TxOutcome NicPort::transmit(WorkerContext& worker, uint16_t queue, Packet* const* packets, uint16_t count) {
+  const auto to = static_cast<uint16_t>(queue % options_.queues);
+  std::array<rte_mbuf*, kBurst> mbufs;
+  uint16_t kept = 0;
+  while (kept < count && (mbufs[kept] = keep(*packets[kept], worker.pool)) != nullptr) ++kept;
+  if (shared_) rte_spinlock_lock(&locks_[to].lock);
+  const uint16_t sent = send(to, mbufs.data(), kept);
+  if (shared_) rte_spinlock_unlock(&locks_[to].lock);
+  rte_pktmbuf_free_bulk(mbufs.data() + sent, kept - sent);
+  return {.sent = sent, .queue = to, .reason = sent < kept ? DropReason::ring_full : DropReason::no_memory};
+}
+
+uint16_t NicPort::send(uint16_t queue, rte_mbuf** mbufs, uint16_t count) {
+  uint16_t sent = 0;
+  for (int tries = 0; tries < kTransmitTries && sent < count; ++tries) {
+    const uint16_t now = rte_eth_tx_burst(device_->id(), queue, mbufs + sent, static_cast<uint16_t>(count - sent));
+    if (now == 0) break;
+    sent = static_cast<uint16_t>(sent + now);
+  }
+  return sent;
+}
+
+// The descriptor stays readable until its packets are read, so one that comes between the last poll and here is not missed.
+int NicPort::arm(uint16_t queue) {
+  if (!device_->has_rx_interrupts()) return kNap;
+  rte_eth_dev_rx_intr_enable(device_->id(), queue);
+  return device_->rx_interrupt_fd(queue);
+}
+
+void NicPort::disarm(uint16_t queue) {
+  if (device_->has_rx_interrupts()) rte_eth_dev_rx_intr_disable(device_->id(), queue);
+}
+
+PortType nic_port_type() {
+  return {.check = [](Options& options) { read_options(options); },
+          .create = [](const std::string& name, const nlohmann::json& document,
+                       PortEnvironment& environment) -> Result<std::unique_ptr<Port>> {
+            Mistakes mistakes;
+            Options options(document, "ports." + name, mistakes);
+            EthdevOptions read = read_options(options);
+            auto device = Ethdev::open(read);
+            if (!device) return tl::unexpected(device.error());
+            return std::make_unique<NicPort>(name, std::move(read), std::move(*device), environment.workers);
+          }};
+}
+
+}  // namespace testbed::nic
