@@ -1,0 +1,89 @@
+"""The agent's end of the channel: one connection over all boots of a guest.
+
+Each boot is met anew: the first answer to `clock` says that the agent is there, a burst of them how its clock stands to
+ours, then its events are subscribed to from the first one on. So every event reaches the history with the host's time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+from testbed.check.evidence import Event
+from testbed.guest.clock import GuestClock, Reading
+from testbed.run.rpc import Document, RpcClient, RpcFailure, adopt
+
+CLOCK_READINGS = 12
+# A guest that is still booting (or whose QEMU still waits for its backend) answers when it is there; who is done waiting
+# cancels or says that the process died.
+PATIENCE_S = 24 * 3600.0
+
+
+class AgentChannel:
+    """`on_event` gets the guest's events, stamped with host time. `on_ready` is called after agent.ready of each boot."""
+
+    def __init__(
+        self, name: str, on_event: Callable[[Event], None], on_ready: Callable[[Document], None]
+    ) -> None:
+        self.name = name
+        self.clock = GuestClock()
+        self._on_event = on_event
+        self._on_ready = on_ready
+        self._rpc: RpcClient | None = None
+        self._meeting: asyncio.Task[None] | None = None
+
+    async def open(self, connected: socket.socket) -> None:
+        self._rpc = await adopt(connected, name=self.name, on_event=self._take)
+        self._rpc.start()
+        self.meet()
+
+    def meet(self) -> None:
+        """A boot begins: whatever was asked of the one before will not be answered."""
+        if self._meeting is not None:
+            self._meeting.cancel()
+        if self._rpc is not None:
+            self._rpc.abandon("the guest was reset")
+            self._meeting = asyncio.create_task(self._meet(self._rpc), name=f"meet {self.name}")
+
+    async def call(self, method: str, params: Document | None = None, timeout: float = 5.0) -> Any:
+        assert self._rpc is not None, "open() comes first"
+        return await self._rpc.call(method, params, timeout)
+
+    async def read_clock(self, count: int = CLOCK_READINGS, timeout: float = 5.0) -> Reading:
+        """One more anchor for the clock: the best of `count` readings."""
+        assert self._rpc is not None, "open() comes first"
+        return self.clock.add([await _reading(self._rpc, timeout) for _ in range(count)])
+
+    async def close(self) -> None:
+        if self._meeting is not None:
+            self._meeting.cancel()
+            await asyncio.gather(self._meeting, return_exceptions=True)
+        if self._rpc is not None:
+            await self._rpc.close()
+
+    async def _meet(self, rpc: RpcClient) -> None:
+        try:
+            await rpc.call("clock", timeout=PATIENCE_S)
+            self.clock = GuestClock()
+            await self.read_clock(timeout=PATIENCE_S)
+            await rpc.call("events.subscribe", {"since": 1}, timeout=PATIENCE_S)
+        except RpcFailure:
+            return  # reset again, or gone: whoever watches the process tells
+
+    def _take(self, document: Document) -> None:
+        if not self.clock.known:
+            return  # the end of an earlier boot's last words
+        fields = {key: value for key, value in document.items() if key not in ("seq", "t", "name")}
+        name = str(document.get("name", ""))
+        self._on_event(Event(self.clock.to_host(int(document["t"])), self.name, name, fields))
+        if name == "agent.ready":
+            self._on_ready(fields)
+
+
+async def _reading(rpc: RpcClient, timeout: float) -> Reading:
+    before = time.monotonic_ns()
+    answer = await rpc.call("clock", timeout=timeout)
+    return Reading(before, int(answer["t"]), time.monotonic_ns())

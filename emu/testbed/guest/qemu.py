@@ -1,0 +1,326 @@
+"""A guest: one QEMU process, its monitor, its console and the agent inside, as an asynchronous context manager.
+
+    async with Guest(options, image, directory, on_event=history.add) as guest:
+        await guest.ready(deadline_s=20)
+        result = await guest.exec("ip link")
+
+Everything that happens to it is an event (docs/protocol.md, "Guests"): guest.started, agent.ready, guest.panicked,
+guest.reset, guest.rebooted, guest.died. QEMU waits for its backend before it does anything else, its monitor included; so
+starting a guest does not wait for any of them, `ready` does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shlex
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from qemu.qmp import EventListener, Message, QMPClient, QMPError
+
+from testbed.check.evidence import Event
+from testbed.guest import accel
+from testbed.guest.agent import AgentChannel
+from testbed.guest.clock import GuestClock, Reading
+from testbed.guest.command import Accelerator, GuestOptions, Host, command, qemu_version
+from testbed.guest.image import Image
+from testbed.guest.ladder import Rung, descend
+from testbed.run.rpc import Document, RpcClosed, RpcFailure
+
+TAIL_LINES = 20
+QMP_EVENTS = ("SHUTDOWN", "RESET", "GUEST_PANICKED", "GUEST_CRASHLOADED")
+# A parent that is killed takes its guests along. setpriv is in util-linux, which every Debian has.
+WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
+
+
+class GuestError(Exception):
+    """The guest is not in the state that was asked for. The message ends with what QEMU and the console said last."""
+
+
+class Guest:
+    """`on_reboot` is called when the agent is ready again after a reset: flows must be given to it anew. `accelerator`
+    None asks the probe. Files (console, QEMU's own output) go to `directory`."""
+
+    def __init__(
+        self,
+        options: GuestOptions,
+        image: Image,
+        directory: Path,
+        *,
+        on_event: Callable[[Event], None] = lambda event: None,
+        on_reboot: Callable[[], None] = lambda: None,
+        accelerator: Accelerator | None = None,
+    ) -> None:
+        self.options = options
+        self.image = image
+        self.console = directory / f"{options.name}.console"
+        self.output = directory / f"{options.name}.qemu"
+        self.boots = 0
+        self.command: list[str] = []
+        self.status: str | None = None  # "exit 0", "SIGKILL"... once it ended
+        self.expected_to_end = False
+        self._accelerator = accelerator
+        self._on_event = on_event
+        self._on_reboot = on_reboot
+        self._process: asyncio.subprocess.Process | None = None
+        self._qmp = QMPClient(options.name)
+        self._agent = AgentChannel(options.name, on_event, self._agent_ready)
+        self._ready = asyncio.Event()
+        self._gone = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def name(self) -> str:
+        return self.options.name
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid if self._process else 0
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and not self._gone.is_set()
+
+    @property
+    def clock(self) -> GuestClock:
+        """Of this boot."""
+        return self._agent.clock
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Returns when QEMU was executed. GuestError when it could not be."""
+        accelerator = (
+            self._accelerator or (await asyncio.to_thread(accel.probe, self.image.kernel)).accelerator
+        )
+        version = await asyncio.to_thread(qemu_version)
+        monitor, monitor_theirs = socket.socketpair()
+        agent, agent_theirs = socket.socketpair()
+        with monitor_theirs, agent_theirs, open(self.output, "ab") as output:
+            host = Host(
+                version, accelerator, self.image.kernel.vmlinuz, self.image.initramfs, self.console,
+                monitor_theirs.fileno(), agent_theirs.fileno(),
+            )  # fmt: skip
+            self.command = command(self.options, host)
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *WITH_PARENT, *self.command,
+                    stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
+                    pass_fds=(host.monitor_fd, host.agent_fd), start_new_session=True,
+                )  # fmt: skip
+            except OSError as error:
+                monitor.close()
+                agent.close()
+                raise GuestError(f"{self.name}: {error}") from None
+        self._tell("guest.started", pid=self.pid, accelerator=accelerator, qemu=str(version))
+        await self._agent.open(agent)
+        self._tasks = [
+            asyncio.create_task(self._watch(), name=f"watch {self.name}"),
+            asyncio.create_task(self._follow_monitor(monitor), name=f"monitor {self.name}"),
+        ]
+
+    async def ready(self, deadline_s: float) -> None:
+        """Until the agent of the current boot answers. GuestError with the last words when it dies or takes too long."""
+        await self._until(self._ready, deadline_s, "was not ready")
+
+    async def died(self, deadline_s: float) -> str:
+        """Until the process has ended; how it did."""
+        try:
+            async with asyncio.timeout(deadline_s):
+                await self._gone.wait()
+        except TimeoutError:
+            raise GuestError(f"{self.name}: still running after {deadline_s:g} s") from None
+        return self.status or ""
+
+    async def call(self, method: str, params: Document | None = None, timeout: float = 5.0) -> Any:
+        """A method of the agent. RpcError, RpcTimeout, RpcClosed (the guest died or was reset meanwhile)."""
+        return await self._agent.call(method, params, timeout)
+
+    async def exec(self, run: str, timeout: float = 30.0) -> Document:
+        """{"status", "stdout", "stderr"} of a shell command in the guest."""
+        params = {"command": run, "timeout_ms": round(timeout * 1000)}
+        result: Document = await self.call("exec", params, timeout + 5)
+        return result
+
+    async def reload(self, timeout: float = 20.0) -> None:
+        """Removes and inserts the network driver; flows go on over the new interface."""
+        await self.call("reload", timeout=timeout)
+
+    async def set_queues(self, count: int) -> None:
+        await self.call("queues", {"count": count}, timeout=10)
+
+    async def reboot(self) -> None:
+        """The guest's own reboot. Returns when it began; `ready` waits for its end."""
+        self._ready.clear()
+        with contextlib.suppress(RpcClosed):
+            await self.call("reboot", timeout=10)
+
+    async def reset(self) -> None:
+        """The reset button. `ready` waits for the boot that follows. A guest that was paused by its panic runs again."""
+        self._ready.clear()
+        await self.qmp("system_reset")
+        status = await self.qmp("query-status")
+        if status["status"] != "running":
+            await self.qmp("cont")
+
+    async def read_clock(self) -> Reading:
+        """Another anchor for the clock's mapping; the more, the better stamps from inside can be placed."""
+        return await self._agent.read_clock()
+
+    async def qmp(self, execute: str, arguments: Document | None = None, timeout: float = 5.0) -> Any:
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._qmp.execute(execute, arguments)
+        except TimeoutError:
+            raise GuestError(f"{self.name}: QEMU did not answer {execute} within {timeout:g} s") from None
+        except QMPError as error:
+            raise GuestError(f"{self.name}: {execute}: {error}") from None
+
+    def stop(self) -> None:
+        """SIGSTOP: every thread of it stands still, nobody inside notices."""
+        self._signal(signal.SIGSTOP)
+
+    def cont(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        self.expected_to_end = True
+        self._signal(signal.SIGKILL)
+
+    async def shutdown(self, graceful_s: float = 3.0) -> str:
+        """Down the ladder; returns the rung that was enough. Without grace the agent is not asked."""
+        self.expected_to_end = True
+        self.cont()
+        rungs = [
+            Rung("agent", self._ask_agent, graceful_s),
+            Rung("quit", self._ask_quit, 2.0),
+            Rung("SIGTERM", self._sender(signal.SIGTERM), 2.0),
+            Rung("SIGKILL", self._sender(signal.SIGKILL), 10.0),
+        ]
+        if not self._ready.is_set() or graceful_s <= 0:
+            rungs = rungs[1:]
+        return await descend(self._gone, rungs)
+
+    async def close(self) -> None:
+        """Whatever state it is in, afterwards nothing of it is left. Idempotent."""
+        if self.running:
+            await self.shutdown(graceful_s=0)
+        for task in self._tasks:
+            if task.get_name().startswith("monitor"):
+                task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._agent.close()
+        with contextlib.suppress(Exception):
+            await self._qmp.disconnect()
+
+    def last_words(self) -> str:
+        """How it ended (or not), the command line, and the last lines of QEMU's output and of the console."""
+        parts = [f"status: {self.status or 'running'}", f"command: {shlex.join(self.command)}"]
+        for title, path in (("qemu", self.output), ("console", self.console)):
+            lines = tail(path)
+            parts.append(f"{title}: {' | '.join(lines)}" if lines else f"{title}: (silent)")
+        return "\n".join(parts)
+
+    async def _until(self, wanted: asyncio.Event, deadline_s: float, lament: str) -> None:
+        waiting = [asyncio.ensure_future(event.wait()) for event in (wanted, self._gone)]
+        try:
+            await asyncio.wait(waiting, timeout=deadline_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
+        if self._gone.is_set():
+            raise GuestError(f"{self.name}: ended ({self.status})\n{self.last_words()}")
+        if not wanted.is_set():
+            raise GuestError(f"{self.name}: {lament} within {deadline_s:g} s\n{self.last_words()}")
+
+    async def _watch(self) -> None:
+        assert self._process is not None
+        code = await self._process.wait()
+        self.status = f"exit {code}" if code >= 0 else signal.Signals(-code).name
+        self._gone.set()
+        self._ready.clear()
+        self._tell(
+            "guest.died",
+            status=self.status,
+            expected=self.expected_to_end,
+            console_tail=tail(self.console),
+            stderr_tail=tail(self.output),
+        )
+
+    async def _follow_monitor(self, connected: socket.socket) -> None:
+        listener = EventListener(names=QMP_EVENTS)
+        self._qmp.register_listener(listener)
+        try:
+            await self._qmp.connect(connected)
+        except QMPError:
+            return  # it died before: _watch tells
+        async for message in listener:
+            self._monitor_said(message)
+
+    def _monitor_said(self, message: Message) -> None:
+        data: Any = message.get("data", {})
+        match message["event"]:
+            case "RESET":
+                self._ready.clear()
+                self._tell("guest.reset", by_guest=bool(data.get("guest")), reason=data.get("reason", ""))
+                self._agent.meet()
+            case "GUEST_PANICKED" | "GUEST_CRASHLOADED":
+                self._ready.clear()
+                self._tell("guest.panicked", console_tail=tail(self.console))
+            case "SHUTDOWN":
+                self._tell("guest.shutdown", by_guest=bool(data.get("guest")), reason=data.get("reason", ""))
+
+    def _agent_ready(self, fields: Document) -> None:
+        self.boots += 1
+        self._ready.set()
+        if self.boots > 1:
+            self._tell("guest.rebooted", boots=self.boots)
+            self._on_reboot()
+
+    def _tell(self, name: str, **fields: Any) -> None:
+        self._on_event(Event(time.monotonic_ns(), self.name, name, fields))
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.running:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def _sender(self, number: signal.Signals) -> Callable[[], Any]:
+        async def send() -> None:
+            self._signal(number)
+
+        return send
+
+    async def _ask_agent(self) -> None:
+        with contextlib.suppress(RpcFailure):
+            await self.call("shutdown", timeout=2)
+
+    async def _ask_quit(self) -> None:
+        with contextlib.suppress(Exception):  # whatever is wrong with the monitor, the next rung needs none
+            await self._qmp.execute("quit")
+
+
+def tail(path: Path, lines: int = TAIL_LINES) -> list[str]:
+    """The last lines of a file that may not be there, without colours and other control characters."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - 16384))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return []
+    clean = "".join(character for character in text if character.isprintable() or character == "\n")
+    return [line for line in clean.splitlines() if line.strip()][-lines:]
