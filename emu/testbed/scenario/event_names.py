@@ -1,0 +1,13 @@
+"""The events of docs/protocol.md and of the runner (check/evidence.py): what `event:` may name."""
+
+from __future__ import annotations
+
+EVENTS = frozenset(
+    """
+    process.started process.stopping process.spawned process.exited eal.up pool.up control.up
+    switch.ready plan.published port.added port.removed port.failed
+    session.connected session.message session.negotiated session.changed session.refused session.up
+    session.first_packet session.down queue.changed ring.resumed fdb.moved
+    frontend.link flow.moving flow.outage agent.ready kernel.error guest.link guest.panicked guest.died label
+    """.split()
+)

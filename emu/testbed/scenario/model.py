@@ -1,0 +1,131 @@
+"""One cell of a scenario: every template filled in, every value with its type."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from testbed.run.steps.base import Names
+from testbed.run.steps.change import Apply, SwitchChange
+from testbed.run.steps.registry import AnyStep
+from testbed.scenario.expect import Expectation
+from testbed.scenario.fields import DurationNs, Model, Name, Reference, Scalar, at
+from testbed.scenario.mistakes import later
+from testbed.scenario.topology import Flow, Frontend, Qemu, Switch, VhostPort
+from testbed.scenario.walk import walk_steps
+
+SWITCH = "switch"  # the actor's name when there is one
+
+
+class Scenario(Model):
+    """One file is one claim about what survives what."""
+
+    name: Name = Field(description="the file's name without .yaml")
+    about: str = Field(min_length=1, description="the claim, in one sentence that can be wrong")
+    seed: int = Field(1, ge=0, lt=1 << 63, description="everything random follows from it")
+    let: dict[str, Any] = Field({}, description="values for {name} anywhere below")
+    matrix: dict[str, list[Scalar]] = Field(
+        {}, description="axes; every combination is a cell, run by itself"
+    )
+    except_: list[dict[str, Any]] = Field(
+        [], alias="except", description="cells that are not run: values of the axes, and `because`"
+    )
+    timeout: DurationNs = Field(120 * 10**9, description="of one cell's steps")
+    start: Literal["all", "none"] | list[Reference] = Field(
+        "all", description="what runs before the first step; the rest is started by steps"
+    )
+    switch: Switch | None = None
+    switches: dict[Name, Switch] = {}
+    frontends: dict[Name, Frontend] = {}
+    flows: dict[Name, Flow] = {}
+    steps: list[AnyStep] = []
+    expect: list[Expectation] = []
+
+    @field_validator("frontends", mode="before")
+    @classmethod
+    def known_types(cls, value: Any) -> Any:
+        for name, spec in value.items() if isinstance(value, dict) else ():
+            if isinstance(spec, dict) and spec.get("type") == "driver":
+                raise at(name, later("`type: driver`"))
+        return value
+
+    @field_validator("about")
+    @classmethod
+    def one_line(cls, value: str) -> str:
+        return " ".join(value.split())
+
+    @model_validator(mode="after")
+    def has_a_switch(self) -> Scenario:
+        if self.switch is None and not self.switches:
+            raise ValueError("has no `switch:`, nothing to plug into")
+        if self.switch is not None and self.switches:
+            raise at("switches", "stands in place of `switch`; leave one of them out")
+        return self
+
+    def all_switches(self) -> dict[str, Switch]:
+        return {SWITCH: self.switch} if self.switch is not None else dict(self.switches)
+
+    def port_name(self, switch: str, port: str) -> str:
+        """As the file refers to it: p0, or a.p0 where there are several switches."""
+        return port if self.switch is not None else f"{switch}.{port}"
+
+    def split_port(self, reference: str) -> tuple[str, str]:
+        """(switch, port)"""
+        if self.switch is not None:
+            return SWITCH, reference
+        switch, _, port = reference.partition(".")
+        return switch, port
+
+    def ports(self) -> dict[str, VhostPort]:
+        """The vhost-user ports by reference."""
+        return {
+            self.port_name(name, port): spec
+            for name, switch in self.all_switches().items()
+            for port, spec in switch.ports.items()
+            if isinstance(spec, VhostPort)
+        }
+
+    def names(self) -> Names:
+        ports: set[str] = set()
+        bricks: set[str] = set()
+        parts: list[tuple[str, Switch | SwitchChange]] = list(self.all_switches().items())
+        for _, step in walk_steps(self.steps):
+            if isinstance(step, Apply):
+                parts += step.changes().items()
+        for name, part in parts:
+            ports.update(self.port_name(name, port) for port in part.ports)
+            bricks.update(self.port_name(name, brick) for brick in part.bricks)
+        return Names(
+            switches=frozenset(self.all_switches()),
+            frontends=dict(self.frontends),
+            ports=frozenset(ports),
+            flows=frozenset(self.flows),
+            bricks=frozenset(bricks),
+        )
+
+    def autostarted(self) -> list[str]:
+        """Actors that run before the first step."""
+        everyone = [*self.all_switches(), *self.frontends]
+        if self.start == "all":
+            return everyone
+        return [] if self.start == "none" else [name for name in everyone if name in self.start]
+
+    def topology(self) -> dict[str, Any]:
+        """As checkers and reports read it (check/topology.py)."""
+        document: dict[str, Any] = {
+            "frontends": {name: spec.plain() for name, spec in self.frontends.items()}
+        }
+        if self.switch is not None:
+            return {"switch": self.switch.plain(), **document}
+        return {"switches": {name: spec.plain() for name, spec in self.switches.items()}, **document}
+
+
+def needs(scenario: Scenario) -> list[str]:
+    """What a machine has to have for it, in words: for `testbed list`."""
+    kinds = {type(spec) for spec in scenario.frontends.values()}
+    needed = ["QEMU"] if Qemu in kinds else []
+    nics = [port for switch in scenario.all_switches().values() for port in switch.ports.values()]
+    needed += ["a network device"] if any(not isinstance(port, VhostPort) for port in nics) else []
+    needed += ["hugepages"] if any(switch.hugepages for switch in scenario.all_switches().values()) else []
+    return needed
