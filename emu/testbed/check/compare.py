@@ -1,6 +1,6 @@
 """The comparisons of the language: `0`, `"<= 200ms"`, `">= 0.95"`, `"<= 1.5x"`, `"<= 0.1%"`, `"1..3"`.
 
-Words may follow (`"<= 32 outside outages"`); what they mean is for the checker to say. The schema of scenario files uses
+The words `outside outages` may follow; what they mean is for the checker to say. The schema of scenario files uses
 parse() too, so that a comparison that loads is one that can be judged.
 """
 
@@ -15,8 +15,9 @@ Kind = Literal["number", "duration", "relative", "percent"]
 _NANOSECONDS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "min": 60_000_000_000}
 _NUMBER = r"\d+(?:\.\d+)?"
 _UNIT = r"ns|us|ms|s|min|x|%"
-_SINGLE = re.compile(rf"(<=|>=|<|>|==|!=)?\s*({_NUMBER})\s*({_UNIT})?(?:\s+([a-z][a-z ]*))?")
-_RANGE = re.compile(rf"({_NUMBER})\s*\.\.\s*({_NUMBER})\s*({_UNIT})?(?:\s+([a-z][a-z ]*))?")
+_WORDS = "outside outages"
+_SINGLE = re.compile(rf"(<=|>=|<|>|==|!=)?\s*({_NUMBER})\s*({_UNIT})?(?:\s+({_WORDS}))?")
+_RANGE = re.compile(rf"({_NUMBER})\s*\.\.\s*({_NUMBER})\s*({_UNIT})?(?:\s+({_WORDS}))?")
 
 
 class ComparisonError(ValueError):

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from testbed.check.compare import Comparison, show_ns
+from testbed.check.compare import Comparison, Kind, show_ns
 from testbed.check.evidence import Document, Evidence, FlowEvidence
 from testbed.check.histogram import HistogramError
 from testbed.check.latency import PERCENTS, histogram_of, judge_latency, summary
 from testbed.check.losses import Outage, gaps_of, outages_of
 from testbed.check.misdelivery import misdelivered
 from testbed.check.result import CheckResult, Finding, passed, unknown
-from testbed.check.rules import ALWAYS_PER_FLOW, Rules, judge_value, limit, names
+from testbed.check.rules import ALWAYS_PER_FLOW, Rules, judge_value, limit, misfit, names
 
 _NOT_RULES = frozenset({"name", "names", "because"})
 _OUTSIDE = "outside outages"
@@ -103,12 +103,14 @@ def _moved(seen: _Flow) -> Finding:
 
 
 def _judge(seen: _Flow, rule: str, wanted: Comparison) -> Finding:
+    wrong = misfit(rule, wanted, *_KINDS.get(rule, ("number",)))
+    if rule not in FLOW_RULES:
+        return unknown(rule, f"flows have no rule '{rule}'", None, str(wanted))
+    if wrong is not None or (wanted.words and rule != "lost"):
+        return wrong or unknown(rule, f"'{wanted.words}' can be said of lost packets only", None, str(wanted))
     if rule in PERCENTS:
         return judge_latency(seen.flow, rule, wanted)
-    judge = _RULES.get(rule)
-    if judge is None:
-        return unknown(rule, f"flows have no rule '{rule}'", None, str(wanted))
-    return judge(seen, rule, wanted)
+    return _RULES[rule](seen, rule, wanted)
 
 
 def _count(seen: _Flow, rule: str, wanted: Comparison) -> Finding:
@@ -183,6 +185,12 @@ _RULES: dict[str, Callable[[_Flow, str, Comparison], Finding]] = {
     "lost": _lost,
     "outage": _outage,
     "outages": _outages,
+}
+
+_KINDS: dict[str, tuple[Kind, ...]] = {
+    "lost": ("number", "percent"),
+    "outage": ("duration",),
+    **dict.fromkeys(PERCENTS, ("duration",)),
 }
 
 # What a `flow` expectation may say, for the schema of scenario files.

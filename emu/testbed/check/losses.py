@@ -17,6 +17,19 @@ from typing import Any
 
 from testbed.check.evidence import Document, Event, Evidence, FlowEvidence
 
+Span = tuple[int, int]
+
+
+def merged(spans: list[Span]) -> list[Span]:
+    """The same times, in order and without overlaps."""
+    result: list[Span] = []
+    for start, end in sorted(spans):
+        if result and start <= result[-1][1]:
+            result[-1] = (result[-1][0], max(result[-1][1], end))
+        else:
+            result.append((start, end))
+    return result
+
 
 @dataclass(frozen=True)
 class Outage:
@@ -27,25 +40,24 @@ class Outage:
 
 @dataclass(frozen=True)
 class Gap:
-    """`after` and `before`: send stamps of the neighbours that arrived."""
+    """`after` and `before`: send stamps of the neighbours that arrived. A receiver that ran out of room for gaps has
+    merged neighbouring ones: then some of the numbers did arrive, and only `count` of them are missing."""
 
     stream: int
     first: int
     last: int
     after: int
     before: int
+    count: int
 
     @property
-    def count(self) -> int:
-        return self.last - self.first + 1
+    def merged(self) -> bool:
+        return self.count != self.last - self.first + 1
 
     def outside(self, outages: list[Outage]) -> int:
         """How many of the packets were sent outside all outages."""
-        inside, reached = 0, self.after
-        for outage in sorted(outages, key=lambda outage: outage.start):
-            inside += self._sent_between(max(outage.start, reached), outage.end)
-            reached = max(reached, outage.end + 1)
-        return self.count - inside
+        spans = merged([(outage.start, outage.end) for outage in outages])
+        return self.count - sum(self._sent_between(start, end) for start, end in spans)
 
     def _sent_between(self, start: float, end: float) -> int:
         """Packet k of n left at after + (before - after) * (k + 1) / (n + 1)."""
@@ -64,7 +76,14 @@ def gaps_of(flow: FlowEvidence) -> list[Gap]:
     if flow.receiver is None:
         return []
     gaps = [
-        Gap(gap["stream"], gap["first"], gap["last"], gap["after_ns"], gap["before_ns"])
+        Gap(
+            gap["stream"],
+            gap["first"],
+            gap["last"],
+            gap["after_ns"],
+            gap["before_ns"],
+            gap.get("missing", gap["last"] - gap["first"] + 1),
+        )
         for gap in flow.receiver.get("gaps", [])
     ]
     return gaps + _tails(flow.sender, flow.receiver)
@@ -80,7 +99,8 @@ def _tails(sender: Document | None, receiver: Document) -> list[Gap]:
         first = 0 if arrived is None else arrived + 1
         if following > first:
             after = receiver.get("last_ns") or sender.get("first_ns") or 0
-            tails.append(Gap(stream, first, following - 1, after, max(after, sender.get("last_ns") or 0)))
+            before = max(after, sender.get("last_ns") or 0)
+            tails.append(Gap(stream, first, following - 1, after, before, following - first))
     return tails
 
 

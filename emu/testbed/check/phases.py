@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 from testbed.check.evidence import Evidence, FlowEvidence
 from testbed.check.histogram import Histogram, decode, enough_for
-
-Window = tuple[int, int]
+from testbed.check.losses import Span, merged
 
 SETTLE_NS = 100_000_000
 # A rate is measured over at least this many bins and this long: a scheduler's slice in a shorter one would decide it.
@@ -21,9 +20,9 @@ _LEAST_NS = 50_000_000
 
 @dataclass(frozen=True)
 class Phases:
-    before: list[Window]
-    during: list[Window]
-    after: list[Window]
+    before: list[Span]
+    during: list[Span]
+    after: list[Span]
 
 
 @dataclass(frozen=True)
@@ -47,17 +46,7 @@ def phases_of(evidence: Evidence, flow: FlowEvidence) -> Phases | None:
     return Phases([(start, during[0][0])], during, [(during[-1][1], end)])
 
 
-def merged(windows: list[Window]) -> list[Window]:
-    result: list[Window] = []
-    for start, end in sorted(windows):
-        if result and start <= result[-1][1]:
-            result[-1] = (result[-1][0], max(result[-1][1], end))
-        else:
-            result.append((start, end))
-    return result
-
-
-def rate_in(flow: FlowEvidence, windows: list[Window]) -> float | None:
+def rate_in(flow: FlowEvidence, windows: list[Span]) -> float | None:
     """Packets received per second in the bins that lie wholly in the windows. None: too little time."""
     bins = (flow.receiver or {}).get("bins") or {}
     start, width, received = bins.get("start_ns", 0), bins.get("width_ns", 0), bins.get("received", [])

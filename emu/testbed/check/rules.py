@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from testbed.check.compare import Comparison, parse
+from testbed.check.compare import Comparison, Kind, parse
 from testbed.check.result import Finding, Verdict
 
 Document = dict[str, Any]
@@ -59,8 +59,19 @@ class Rules:
         for body in self.bodies("allow"):
             flows = body.get("flows", body.get("flow"))
             if rule in body and (flows is None or flow in names(flows)):
-                return limit(body[rule])
+                wanted = limit(body[rule])
+                # A bare number allows that many; it does not demand them.
+                return replace(wanted, op="<=") if wanted.op == "==" else wanted
         return _ZERO
+
+
+def misfit(rule: str, wanted: Comparison, *kinds: Kind) -> Finding | None:
+    """What to say of a comparison in the wrong unit: it would compare packets with nanoseconds. 0 is 0 in all of them."""
+    if wanted.kind in kinds or (wanted.kind == "number" and wanted.bound == 0 and wanted.op != ".."):
+        return None
+    return Finding(
+        rule, "unknown", None, str(wanted), f"'{wanted}' is nothing that {rule} can be held against"
+    )
 
 
 def judge_value(rule: str, value: float, wanted: Comparison, reason: str, shown: Any = None) -> Finding:

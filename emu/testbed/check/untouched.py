@@ -17,7 +17,7 @@ from testbed.check.latency import PERCENTS
 from testbed.check.losses import gaps_of, outages_of
 from testbed.check.phases import Phases, latencies_by_phase, phases_of, rate_in
 from testbed.check.result import CheckResult, Finding, unknown
-from testbed.check.rules import Rules, judge_value, names
+from testbed.check.rules import Rules, judge_value, misfit, names
 
 _NOT_RULES = frozenset({"flows", "because"})
 
@@ -58,6 +58,9 @@ def _check_flow(evidence: Evidence, name: str, wanted: dict[str, Comparison]) ->
 def _judge(
     evidence: Evidence, flow: FlowEvidence, phases: Phases, rates: _Rates, rule: str, wanted: Comparison
 ) -> Finding:
+    wrong = misfit(rule, wanted, *(("relative", "duration") if rule in PERCENTS else ("number",)))
+    if wrong is not None:
+        return wrong
     if rule == "rate":
         return _judge_rate(flow, rates, wanted)
     if rule in PERCENTS:
