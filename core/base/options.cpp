@@ -62,7 +62,7 @@ std::string Options::choice(const std::string& key, std::initializer_list<std::s
 uint64_t Options::number(const std::string& key, uint64_t fallback, uint64_t min, uint64_t max) {
   const json* value = ask(key);
   if (!value) return fallback;
-  if (value->is_number_unsigned()) {
+  if (value->is_number_integer() && *value >= 0) {
     const auto number = value->get<uint64_t>();
     if (number >= min && number <= max) return number;
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <charconv>
 #include <cstdio>
 
 namespace testbed {
@@ -16,14 +17,16 @@ std::string to_string_mac(Mac mac) {
 }
 
 Result<Mac> parse_mac(const std::string& text) {
-  std::array<unsigned, 6> octets{};
-  int end = 0;
-  const int read = std::sscanf(text.c_str(), "%2x:%2x:%2x:%2x:%2x:%2x%n", &octets[0], &octets[1], &octets[2],
-                               &octets[3], &octets[4], &octets[5], &end);
-  if (read != 6 || static_cast<size_t>(end) != text.size() || text.size() != 17)
-    return fail(Errc::invalid_argument, "'" + text + "' is not a MAC address like 02:00:00:00:00:01");
+  constexpr size_t kOctets = 6;
+  bool good = text.size() == 3 * kOctets - 1;
   Mac mac = 0;
-  for (size_t i = 0; i < 6; ++i) mac |= static_cast<Mac>(octets[i]) << (8 * i);
+  for (size_t i = 0; good && i < kOctets; ++i) {
+    const char* digits = text.data() + 3 * i;
+    unsigned octet = 0;
+    good = std::from_chars(digits, digits + 2, octet, 16).ptr == digits + 2 && (i == kOctets - 1 || digits[2] == ':');
+    mac |= static_cast<Mac>(octet) << (8 * i);
+  }
+  if (!good) return fail(Errc::invalid_argument, "'" + text + "' is not a MAC address like 02:00:00:00:00:01");
   return mac;
 }
 

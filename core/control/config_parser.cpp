@@ -28,7 +28,7 @@ StartSettings read_start(Options& root, const StartSettings& defaults) {
   if (cpus.is_null()) return settings;
   settings.cpus.clear();
   for (const auto& cpu : cpus.is_array() ? cpus : json::array({cpus})) {
-    if (cpu.is_number_unsigned() && cpu.get<uint64_t>() < CPU_SETSIZE)
+    if (cpu.is_number_integer() && cpu >= 0 && cpu < CPU_SETSIZE)
       settings.cpus.push_back(cpu.get<int>());
     else
       root.mistake("cpus", "must be a list of cpu numbers, not " + cpus.dump());
