@@ -1,0 +1,102 @@
+#include "emu/load/worker.hpp"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include <rte_lcore.h>
+
+namespace testbed::load {
+
+Worker::Worker(flow::FlowEngine& engine, std::optional<unsigned> cpu)
+    : engine_(engine), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (!wake_) throw std::system_error(errno, std::generic_category(), "eventfd");
+  thread_ = std::thread([this, cpu] { loop(cpu); });
+}
+
+Worker::~Worker() { stop(); }
+
+void Worker::stop() {
+  if (!thread_.joinable()) return;
+  stop_ = true;
+  const uint64_t one = 1;
+  (void)!::write(wake_.get(), &one, sizeof one);
+  thread_.join();
+}
+
+void Worker::run(const std::function<void()>& work) {
+  std::unique_lock lock(mutex_);
+  if (stopped_) return work();
+  queued_.push_back(&work);
+  const uint64_t ticket = ++accepted_;
+  pending_.store(true, std::memory_order_release);
+  const uint64_t one = 1;
+  (void)!::write(wake_.get(), &one, sizeof one);
+  done_.wait(lock, [&] { return finished_ >= ticket; });
+}
+
+void Worker::run_queued() {
+  std::unique_lock lock(mutex_);
+  pending_ = false;
+  uint64_t drained;
+  (void)!::read(wake_.get(), &drained, sizeof drained);
+  const auto all = std::move(queued_);
+  queued_.clear();
+  lock.unlock();
+  for (const auto* work : all) (*work)();
+  lock.lock();
+  finished_ += all.size();
+  done_.notify_all();
+}
+
+void Worker::loop(std::optional<unsigned> cpu) {
+  pthread_setname_np(pthread_self(), "flows");
+  ::prctl(PR_SET_TIMERSLACK, 1);  // the kernel adds 50 us to every sleep otherwise
+  if (cpu) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(*cpu, &set);
+    pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+  }
+  rte_thread_register();  // an lcore's number gives this thread its own cache in every mempool
+  while (!stop_.load(std::memory_order_relaxed)) {
+    if (pending_.load(std::memory_order_acquire)) run_queued();
+    const flow::Activity activity = engine_.poll();
+    if (activity.frames == 0 || (!activity.busy && activity.frames < flow::kBurst)) wait(activity, engine_.now());
+    else last_frame_ns_ = engine_.now();
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+  }
+  run_queued();
+  rte_thread_unregister();
+}
+
+void Worker::wait(const flow::Activity& activity, uint64_t now_ns) {
+  if (activity.frames > 0) last_frame_ns_ = now_ns;
+  const uint64_t idle_ns = now_ns - std::min(now_ns, last_frame_ns_);
+  if (activity.busy && idle_ns < kPatience_ns) {
+    ::sched_yield();
+    return;
+  }
+  const uint64_t limit = idle_ns < kDozeAfter_ns ? kNap_ns : kDoze_ns;
+  const uint64_t due = activity.next_send_ns - std::min(activity.next_send_ns, now_ns);
+  const uint64_t nap = std::min(limit, due);
+  if (nap >= kTooShort_ns) sleep(nap);
+  else ::sched_yield();
+}
+
+void Worker::sleep(uint64_t ns) {
+  pollfd woken{wake_.get(), POLLIN, 0};
+  const timespec timeout{static_cast<time_t>(ns / 1'000'000'000), static_cast<long>(ns % 1'000'000'000)};
+  ::ppoll(&woken, 1, &timeout, nullptr);
+}
+
+}  // namespace testbed::load

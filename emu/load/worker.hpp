@@ -1,0 +1,56 @@
+// The one thread that polls all flows of a process. The two cores of a small machine are shared with the switch and the guests,
+// so it polls without pause only while that is what the flows need: it spins while frames come, yields while a closed
+// loop goes round, and otherwise sleeps until the next frame is due, at most for as long as an arrival may wait unseen.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "core/base/fd.hpp"
+#include "emu/flow/engine.hpp"
+
+namespace testbed::load {
+
+class Worker {
+ public:
+  static constexpr uint64_t kNap_ns = 50'000;          // while flows move: what it may add to a latency
+  static constexpr uint64_t kDoze_ns = 1'000'000;      // while none does
+  static constexpr uint64_t kDozeAfter_ns = 20'000'000;
+  static constexpr uint64_t kTooShort_ns = 5'000;      // a sleep that is not worth the way to the kernel
+  static constexpr uint64_t kPatience_ns = 1'000'000;  // a closed loop that has not moved for this long is waited for asleep
+
+  // `engine` outlives the worker. `cpu`: where it is pinned; anywhere when empty. Throws std::system_error.
+  Worker(flow::FlowEngine& engine, std::optional<unsigned> cpu);
+  ~Worker();
+
+  // Runs `work` between two polls and returns when it has run. Any thread but the worker's own; after stop() it runs in the
+  // caller's.
+  void run(const std::function<void()>& work);
+  void stop();
+
+ private:
+  void loop(std::optional<unsigned> cpu);
+  void run_queued();
+  void wait(const flow::Activity& activity, uint64_t now_ns);
+  void sleep(uint64_t ns);
+
+  flow::FlowEngine& engine_;
+  Fd wake_;  // eventfd
+  std::mutex mutex_;
+  std::condition_variable done_;
+  std::vector<const std::function<void()>*> queued_;  // guarded by mutex_
+  uint64_t finished_ = 0, accepted_ = 0;              // guarded by mutex_
+  std::atomic<bool> pending_ = false;
+  std::atomic<bool> stop_ = false;
+  bool stopped_ = false;       // guarded by mutex_
+  uint64_t last_frame_ns_ = 0;  // the worker's
+  std::thread thread_;
+};
+
+}  // namespace testbed::load
