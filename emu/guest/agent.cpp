@@ -22,10 +22,10 @@ Result<json> nothing(Result<void> done) {
 
 Agent::Agent(Process& process)
     : process_(process),
-      engine_(
-          [this](std::string_view name, json fields) { process_.events().emit(name, std::move(fields)); }),
+      engine_([this](std::string_view name, json fields) { process_.events().emit(name, std::move(fields)); },
+              [this] { return clock_.now(); }),
       flows_(engine_, [](const std::function<void()>& work) { work(); }),
-      poller_(process.io(), engine_),
+      poller_(process.io(), engine_, clock_),
       commands_(process.io()),
       link_(process.io(), netdev_, [this](bool up) { link_changed(up); }),
       kernel_log_(process.io(), [this](const KernelRecord& record) {
@@ -63,7 +63,7 @@ void Agent::register_flow_methods() {
 
 void Agent::register_guest_methods() {
   auto& rpc = process_.rpc();
-  rpc.method("clock", [](const json&) -> Result<json> { return json{{"t", now_ns()}}; });
+  rpc.method("clock", [this](const json& params) -> Result<json> { return clock(params); });
   rpc.method("link", [this](const json&) -> Result<json> { return link_status(); });
   rpc.method("queues", [this](const json& params) { return set_queues(params.at("count").get<unsigned>()); });
   rpc.method("reload", [this](const json&) { return reload(); });
@@ -78,6 +78,11 @@ void Agent::register_guest_methods() {
       reply(json{{"status", outcome->status}, {"stdout", outcome->out}, {"stderr", outcome->err}});
     });
   });
+}
+
+json Agent::clock(const json& params) {
+  if (params.contains("offset_ns")) clock_.set_offset(params["offset_ns"].get<int64_t>());
+  return {{"t", now_ns()}, {"offset_ns", clock_.offset_ns()}};
 }
 
 Result<void> Agent::open_interface(unsigned queues) {

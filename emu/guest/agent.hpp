@@ -7,6 +7,7 @@
 #include "emu/flow/service.hpp"
 #include "emu/guest/commands.hpp"
 #include "emu/guest/flow_poller.hpp"
+#include "emu/guest/host_clock.hpp"
 #include "emu/guest/kernel_log.hpp"
 #include "emu/guest/link_watch.hpp"
 #include "emu/guest/netdev.hpp"
@@ -26,6 +27,7 @@ class Agent {
   void register_flow_methods();
   void register_guest_methods();
 
+  nlohmann::json clock(const nlohmann::json& params);
   Result<void> open_interface(unsigned queues);
   Result<nlohmann::json> reload();
   Result<nlohmann::json> set_queues(unsigned count);
@@ -38,6 +40,7 @@ class Agent {
   void link_changed(bool up);
 
   Process& process_;
+  HostClock clock_;
   Netdev netdev_{"eth0"};
   PacketTransport transport_{netdev_};
   flow::FlowEngine engine_;

@@ -6,8 +6,6 @@
 #include <boost/asio/post.hpp>
 #include <chrono>
 
-#include "core/base/clock.hpp"
-
 namespace testbed::guest {
 
 namespace {
@@ -22,8 +20,8 @@ constexpr uint64_t kLongestRestNs = 10'000'000;
 
 }  // namespace
 
-FlowPoller::FlowPoller(boost::asio::io_context& io, flow::FlowEngine& engine)
-    : io_(io), engine_(engine), due_(io) {
+FlowPoller::FlowPoller(boost::asio::io_context& io, flow::FlowEngine& engine, const HostClock& clock)
+    : io_(io), engine_(engine), clock_(clock), due_(io) {
   wake();
 }
 
@@ -56,7 +54,8 @@ void FlowPoller::poll() {
     activity = engine_.poll();
     if (activity.frames == 0) break;
   }
-  if (activity.frames || activity.busy || activity.next_send_ns < now_ns() + kTooSoonNs) return schedule();
+  if (activity.frames || activity.busy || activity.next_send_ns < clock_.now() + kTooSoonNs)
+    return schedule();
   wait(activity.next_send_ns);
 }
 
@@ -71,7 +70,7 @@ void FlowPoller::wait(uint64_t next_send_ns) {
                              schedule();
                            });
   }
-  const uint64_t until = std::min(next_send_ns, now_ns() + kLongestRestNs);
+  const uint64_t until = clock_.to_guest(std::min(next_send_ns, clock_.now() + kLongestRestNs));
   due_.expires_at(std::chrono::steady_clock::time_point(std::chrono::nanoseconds(until)));
   due_.async_wait([this](boost::system::error_code error) {
     if (!error) schedule();

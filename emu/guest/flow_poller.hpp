@@ -8,13 +8,14 @@
 #include <vector>
 
 #include "emu/flow/engine.hpp"
+#include "emu/guest/host_clock.hpp"
 
 namespace testbed::guest {
 
 class FlowPoller {
  public:
-  // `engine` outlives the poller.
-  FlowPoller(boost::asio::io_context& io, flow::FlowEngine& engine);
+  // `clock` is the engine's. Both outlive the poller.
+  FlowPoller(boost::asio::io_context& io, flow::FlowEngine& engine, const HostClock& clock);
 
   // Sockets to wait on; they may be closed after detach() only.
   void attach(const std::vector<int>& sockets);
@@ -29,6 +30,7 @@ class FlowPoller {
 
   boost::asio::io_context& io_;
   flow::FlowEngine& engine_;
+  const HostClock& clock_;
   boost::asio::steady_timer due_;
   std::vector<boost::asio::posix::stream_descriptor> sockets_;
   std::vector<bool> waiting_;  // per socket: a wait is under way

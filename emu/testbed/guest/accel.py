@@ -86,7 +86,7 @@ def try_kvm(kernel: Kernel, limit_s: float = LIMIT_S) -> Probe:
     cache.write_whole(ramdisk, archive)
     command = [
         BINARY, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-machine", "q35", "-accel", "kvm",
-        "-cpu", "host", "-m", "256M", "-kernel", str(kernel.vmlinuz), "-initrd", str(ramdisk),
+        "-cpu", "host", "-m", "256M", "-kernel", str(kernel.image), "-initrd", str(ramdisk),
         "-append", KERNEL_ARGUMENTS, "-serial", "stdio",
     ]  # fmt: skip
     start = time.monotonic()

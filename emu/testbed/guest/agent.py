@@ -7,16 +7,18 @@ ours, then its events are subscribed to from the first one on. So every event re
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
 from collections.abc import Callable
 from typing import Any
 
 from testbed.check.evidence import Event
-from testbed.guest.clock import GuestClock, Reading
-from testbed.run.rpc import Document, RpcClient, RpcFailure, adopt
+from testbed.guest.clock import FlowClock, GuestClock, Reading
+from testbed.run.rpc import Document, RpcClient, RpcFailure, RpcTimeout, adopt
 
-CLOCK_READINGS = 12
+CLOCK_READINGS = 24
+CLOCK_EVERY_S = 20.0  # drift of a few microseconds a second stays below the error of a reading
 # A guest that is still booting (or whose QEMU still waits for its backend) answers when it is there; who is done waiting
 # cancels or says that the process died.
 PATIENCE_S = 24 * 3600.0
@@ -30,6 +32,7 @@ class AgentChannel:
     ) -> None:
         self.name = name
         self.clock = GuestClock()
+        self.flow_clock = FlowClock()
         self._on_event = on_event
         self._on_ready = on_ready
         self._rpc: RpcClient | None = None
@@ -53,9 +56,14 @@ class AgentChannel:
         return await self._rpc.call(method, params, timeout)
 
     async def read_clock(self, count: int = CLOCK_READINGS, timeout: float = 5.0) -> Reading:
-        """One more anchor for the clock: the best of `count` readings."""
+        """The best of `count` readings. Events are placed by it, and the agent's flows follow."""
         assert self._rpc is not None, "open() comes first"
-        return self.clock.add([await _reading(self._rpc, timeout) for _ in range(count)])
+        clock, flow_clock = self.clock, self.flow_clock
+        best = clock.add([await _reading(self._rpc, timeout) for _ in range(count)])
+        offset = flow_clock.follow(best)
+        if offset is not None:
+            await self._rpc.call("clock", {"offset_ns": offset}, timeout)
+        return best
 
     async def close(self) -> None:
         if self._meeting is not None:
@@ -67,9 +75,13 @@ class AgentChannel:
     async def _meet(self, rpc: RpcClient) -> None:
         try:
             await rpc.call("clock", timeout=PATIENCE_S)
-            self.clock = GuestClock()
+            self.clock, self.flow_clock = GuestClock(), FlowClock()
             await self.read_clock(timeout=PATIENCE_S)
             await rpc.call("events.subscribe", {"since": 1}, timeout=PATIENCE_S)
+            while True:
+                await asyncio.sleep(CLOCK_EVERY_S)
+                with contextlib.suppress(RpcTimeout):  # it may be stopped on purpose
+                    await self.read_clock(count=CLOCK_READINGS // 3)
         except RpcFailure:
             return  # reset again, or gone: whoever watches the process tells
 

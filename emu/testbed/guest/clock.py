@@ -2,7 +2,10 @@
 
 A `clock` call says what the guest's CLOCK_MONOTONIC was at some moment between the host's stamps before and after it. The
 call with the shortest round trip says it best: the middle is off by half of it at most. Clocks also drift apart (the
-guest's TSC frequency is an estimate of its own), so measurements are kept and interpolated between.
+guest's TSC frequency is an estimate of its own: a few parts in a million), so readings are repeated.
+
+Two uses: events keep the guest's own stamps and are placed by GuestClock afterwards, between readings; flows need the host's
+time while they run, because latencies are computed where packets arrive, and go by the offset FlowClock chose last.
 """
 
 from __future__ import annotations
@@ -29,6 +32,39 @@ class Reading:
         return (self.after - self.before + 1) // 2
 
 
+class FlowClock:
+    """What the agent was told to add, so that its flows' stamps and reports are in host time; of one boot."""
+
+    def __init__(self) -> None:
+        self._offset: int | None = None
+        self._error = 0
+
+    @property
+    def known(self) -> bool:
+        return self._offset is not None
+
+    def follow(self, reading: Reading) -> int | None:
+        """The offset to tell the agent, None when what it has is as good as this reading can say. Small steps in the stamps
+        are avoided that way, and drift is followed as soon as it can be told from the error."""
+        if self._offset is None:
+            self._offset, self._error = reading.offset, reading.error
+            return self._offset
+        away = abs(reading.offset - self._offset)
+        self._error = max(self._error, away + reading.error)
+        if away <= reading.error:
+            return None
+        self._offset = reading.offset
+        return self._offset
+
+    def to_host(self, stamp_ns: int) -> int:
+        """Host time of a stamp in a flow's report: it is that already."""
+        return stamp_ns
+
+    def error(self) -> int:
+        """How far off any of the stamps may be, in ns: the worst reading, and how far the offset had drifted until then."""
+        return self._error
+
+
 class GuestClock:
     """Offsets of one boot of one guest, in order of time."""
 
@@ -52,22 +88,6 @@ class GuestClock:
             return guest_ns + before.offset
         share = (guest_ns - before.guest) / (after.guest - before.guest)
         return guest_ns + before.offset + round(share * (after.offset - before.offset))
-
-    def error(self, guest_ns: int | None = None) -> int:
-        """How far off `to_host` may be, in ns: of the worst anchor, or near one stamp. Outside the anchors the drift seen
-        between the first and the last is added for the distance."""
-        if guest_ns is None:
-            return max(reading.error for reading in self._anchors)
-        before, after = self._around(guest_ns)
-        beyond = abs(guest_ns - before.guest) if before is after else 0
-        return max(before.error, after.error) + round(beyond * self.drift())
-
-    def drift(self) -> float:
-        """Relative: 1e-6 is a microsecond a second. 0 with one anchor."""
-        first, last = self._anchors[0], self._anchors[-1]
-        return (
-            abs(last.offset - first.offset) / (last.guest - first.guest) if last.guest > first.guest else 0.0
-        )
 
     def _around(self, guest_ns: int) -> tuple[Reading, Reading]:
         if not self._anchors:

@@ -18,7 +18,7 @@ import shlex
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,7 +28,7 @@ from qemu.qmp import EventListener, Message, QMPClient, QMPError
 from testbed.check.evidence import Event
 from testbed.guest import accel
 from testbed.guest.agent import AgentChannel
-from testbed.guest.clock import GuestClock, Reading
+from testbed.guest.clock import FlowClock, Reading
 from testbed.guest.command import Accelerator, GuestOptions, Host, command, qemu_version
 from testbed.guest.image import Image
 from testbed.guest.ladder import Rung, descend
@@ -36,6 +36,7 @@ from testbed.run.rpc import Document, RpcClosed, RpcFailure
 
 TAIL_LINES = 20
 QMP_EVENTS = ("SHUTDOWN", "RESET", "GUEST_PANICKED", "GUEST_CRASHLOADED")
+RESETS_OF_ONE_S = 0.5
 # A parent that is killed takes its guests along. setpriv is in util-linux, which every Debian has.
 WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
 
@@ -46,7 +47,7 @@ class GuestError(Exception):
 
 class Guest:
     """`on_reboot` is called when the agent is ready again after a reset: flows must be given to it anew. `accelerator`
-    None asks the probe. Files (console, QEMU's own output) go to `directory`."""
+    None asks the probe. Files (console, QEMU's own output) go to `directory`. `environment` is QEMU's (None: ours)."""
 
     def __init__(
         self,
@@ -57,6 +58,7 @@ class Guest:
         on_event: Callable[[Event], None] = lambda event: None,
         on_reboot: Callable[[], None] = lambda: None,
         accelerator: Accelerator | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.options = options
         self.image = image
@@ -67,6 +69,7 @@ class Guest:
         self.status: str | None = None  # "exit 0", "SIGKILL"... once it ended
         self.expected_to_end = False
         self._accelerator = accelerator
+        self._environment = environment
         self._on_event = on_event
         self._on_reboot = on_reboot
         self._process: asyncio.subprocess.Process | None = None
@@ -74,6 +77,7 @@ class Guest:
         self._agent = AgentChannel(options.name, on_event, self._agent_ready)
         self._ready = asyncio.Event()
         self._gone = asyncio.Event()
+        self._last_reset = 0.0
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -89,9 +93,9 @@ class Guest:
         return self._process is not None and not self._gone.is_set()
 
     @property
-    def clock(self) -> GuestClock:
-        """Of this boot."""
-        return self._agent.clock
+    def clock(self) -> FlowClock:
+        """Of the stamps in this boot's flow reports. Those of events are in host time already."""
+        return self._agent.flow_clock
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -112,7 +116,7 @@ class Guest:
         agent, agent_theirs = socket.socketpair()
         with monitor_theirs, agent_theirs, open(self.output, "ab") as output:
             host = Host(
-                version, accelerator, self.image.kernel.vmlinuz, self.image.initramfs, self.console,
+                version, accelerator, self.image.kernel.image, self.image.initramfs, self.console,
                 monitor_theirs.fileno(), agent_theirs.fileno(),
             )  # fmt: skip
             self.command = command(self.options, host)
@@ -120,7 +124,7 @@ class Guest:
                 self._process = await asyncio.create_subprocess_exec(
                     *WITH_PARENT, *self.command,
                     stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
-                    pass_fds=(host.monitor_fd, host.agent_fd), start_new_session=True,
+                    pass_fds=(host.monitor_fd, host.agent_fd), start_new_session=True, env=self._environment,
                 )  # fmt: skip
             except OSError as error:
                 monitor.close()
@@ -178,7 +182,7 @@ class Guest:
             await self.qmp("cont")
 
     async def read_clock(self) -> Reading:
-        """Another anchor for the clock's mapping; the more, the better stamps from inside can be placed."""
+        """Looks at the clock now (it is done every CLOCK_EVERY_S anyway). RpcFailure."""
         return await self._agent.read_clock()
 
     async def qmp(self, execute: str, arguments: Document | None = None, timeout: float = 5.0) -> Any:
@@ -275,14 +279,21 @@ class Guest:
         data: Any = message.get("data", {})
         match message["event"]:
             case "RESET":
-                self._ready.clear()
-                self._tell("guest.reset", by_guest=bool(data.get("guest")), reason=data.get("reason", ""))
-                self._agent.meet()
+                self._was_reset(bool(data.get("guest")), str(data.get("reason", "")))
             case "GUEST_PANICKED" | "GUEST_CRASHLOADED":
                 self._ready.clear()
                 self._tell("guest.panicked", console_tail=tail(self.console))
             case "SHUTDOWN":
                 self._tell("guest.shutdown", by_guest=bool(data.get("guest")), reason=data.get("reason", ""))
+
+    def _was_reset(self, by_guest: bool, reason: str) -> None:
+        """One reset is several to QEMU: the firmware resets the machine again until its own memory is pristine."""
+        now = time.monotonic()
+        if not by_guest or now - self._last_reset > RESETS_OF_ONE_S:
+            self._tell("guest.reset", by_guest=by_guest, reason=reason)
+        self._last_reset = now
+        self._ready.clear()
+        self._agent.meet()
 
     def _agent_ready(self, fields: Document) -> None:
         self.boots += 1
