@@ -31,8 +31,8 @@ constexpr const char* kExample = R"(Example: a frontend that listens, and a flow
   {"jsonrpc": "2.0", "id": 5, "method": "flow.start"}
   {"jsonrpc": "2.0", "id": 6, "method": "flow.counts"}
 
-Packet memory: a frontend takes about 2.4 kB for each of 2 x queues x queue_size buffers (1.5 MB with one pair of queues
-of 256); without mergeable buffers and with large frames, 2 x queues x queue_size x max_frame.
+Packet memory: a frontend takes queues x queue_size x 2.4 kB to receive, and as much again for each 2 kB of max_frame to
+send: 4 MB with one pair of queues of 256 and frames up to 9000, 1.5 MB with max_frame 1518.
 
 Exit status: 0 shut down, 1 the system refused something (memory, threads), 2 wrong command line.)";
 

@@ -16,11 +16,14 @@ using flow::kMaxFrame;
 namespace {
 
 constexpr uint32_t kRoom = 2048;       // of a buffer when frames may take several
-constexpr uint32_t kNetHeader = 12;    // struct virtio_net_hdr_mrg_rxbuf, before the frame
+constexpr uint32_t kOverhead = 12 + 4;  // struct virtio_net_hdr_mrg_rxbuf, and the VLAN tag that the driver reckons with
 constexpr unsigned kCache = 64;        // mbufs the worker keeps at hand
 
 Error system_error(const std::string& what, int error) {
-  return {Errc::system, what + ": " + rte_strerror(error < 0 ? -error : error)};
+  const int number = error < 0 ? -error : error;
+  // What the driver finds wrong with our parameters stays wrong; the rest may be the backend leaving in the middle.
+  const bool ours = number == EINVAL || number == ENOTSUP || number == ENOMEM;
+  return {ours ? Errc::invalid_argument : Errc::system, what + ": " + rte_strerror(number)};
 }
 
 Result<Pool> make_pool(const std::string& name, unsigned count, uint32_t buffer) {
@@ -36,7 +39,7 @@ Result<Pool> make_pool(const std::string& name, unsigned count, uint32_t buffer)
 
 VirtioPort::VirtioPort(const FrontendOptions& options, std::string device)
     : device_(std::move(device)), path_(options.path), queues_(options.queues), max_frame_(options.max_frame),
-      buffer_(options.mergeable ? kRoom : std::max(kRoom, options.max_frame + kNetHeader)) {
+      buffer_(options.mergeable ? kRoom : std::max(kRoom, options.max_frame + kOverhead)) {
   if (max_frame_ <= kRoom) return;
   tx_scratch_ = std::make_unique<uint8_t[]>(size_t{kBurst} * kMaxFrame);
   rx_scratch_ = std::make_unique<uint8_t[]>(size_t{kBurst} * kMaxFrame);
@@ -61,14 +64,15 @@ VirtioPort::~VirtioPort() {
   remove_device(device_);
 }
 
-// Two pools, so that a sender that fills its rings cannot leave the receiver without buffers.
+// Two pools, so that a sender that fills its rings cannot leave the receiver without buffers. The one for sending holds what full
+// rings hold: the driver takes sent buffers back only when it is given new ones.
 Result<void> VirtioPort::make_pools(const FrontendOptions& options) {
   const unsigned ring = unsigned{options.queues} * options.queue_size;
   const unsigned segments = (max_frame_ + buffer_ - 1) / buffer_;
   const unsigned at_hand = 2 * kCache + kBurst * segments;
   auto rx = make_pool(device_ + "_rx", ring + at_hand, buffer_);
   if (!rx) return tl::unexpected(rx.error());
-  auto tx = make_pool(device_ + "_tx", ring + at_hand, buffer_);
+  auto tx = make_pool(device_ + "_tx", ring * segments + at_hand, buffer_);
   if (!tx) return tl::unexpected(tx.error());
   rx_pool_ = std::move(*rx);
   tx_pool_ = std::move(*tx);
@@ -92,7 +96,7 @@ Result<void> VirtioPort::configure(const FrontendOptions& options) {
   rte_eth_conf conf{};
   conf.intr_conf.lsc = 1;
   conf.rxmode.mtu = std::min<uint32_t>(max_frame_ - RTE_ETHER_HDR_LEN, info.max_mtu);
-  if (max_frame_ + kNetHeader > buffer_) conf.rxmode.offloads = RTE_ETH_RX_OFFLOAD_SCATTER & info.rx_offload_capa;
+  if (max_frame_ + kOverhead > buffer_) conf.rxmode.offloads = RTE_ETH_RX_OFFLOAD_SCATTER & info.rx_offload_capa;
   conf.txmode.offloads = RTE_ETH_TX_OFFLOAD_MULTI_SEGS & info.tx_offload_capa;
   if (const int error = rte_eth_dev_configure(port_, queues_, queues_, &conf); error < 0)
     return tl::unexpected(system_error("configuring " + path_, error));

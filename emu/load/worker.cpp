@@ -80,17 +80,18 @@ void Worker::loop(std::optional<unsigned> cpu) {
 }
 
 void Worker::wait(const flow::Activity& activity, uint64_t now_ns) {
-  if (activity.frames > 0) last_frame_ns_ = now_ns;
+  if (activity.frames > 0) {
+    last_frame_ns_ = now_ns;
+    nap_ns_ = kNap_ns;
+  }
   const uint64_t idle_ns = now_ns - std::min(now_ns, last_frame_ns_);
   if (activity.busy && idle_ns < kPatience_ns) {
     ::sched_yield();
     return;
   }
-  const uint64_t limit = idle_ns < kDozeAfter_ns ? kNap_ns : kDoze_ns;
-  const uint64_t due = activity.next_send_ns - std::min(activity.next_send_ns, now_ns);
-  const uint64_t nap = std::min(limit, due);
-  if (nap >= kTooShort_ns) sleep(nap);
-  else ::sched_yield();
+  const uint64_t due_ns = activity.next_send_ns - std::min(activity.next_send_ns, now_ns);
+  sleep(std::min(nap_ns_, std::max(due_ns, kNap_ns)));
+  nap_ns_ = std::min(2 * nap_ns_, idle_ns < kDozeAfter_ns ? kLongNap_ns : kDoze_ns);
 }
 
 void Worker::sleep(uint64_t ns) {
