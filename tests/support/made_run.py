@@ -206,9 +206,9 @@ def _message(at: int, n: int, name: str, fields: dict[str, Any]) -> Event:
     reply_us = 31 if "GET" in name else None
     message = {
         "n": n,
-        "dir": "in",
+        "dir": "frontend",
         "request": n,
-        "name": name,
+        "message": name,
         "size": 8,
         "fds": 0,
         "reply_us": reply_us,

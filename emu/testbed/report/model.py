@@ -1,12 +1,11 @@
 """report.json, format 1. Fields may be added, never renamed: other people's scripts read it.
 
-The JSON Schema in report.schema.json is generated from here (`python -m testbed.report.model`), and a test holds the two
+The JSON Schema in report.schema.json is generated from here (`python -m testbed.report.schema`), and a test holds the two
 together.
 """
 
 from __future__ import annotations
 
-import json
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -109,11 +108,3 @@ class RunReport(Model):
     environment: Environment
     cells: list[Cell]
     skipped: list[Skipped] = Field(default_factory=list)
-
-
-def json_schema() -> str:
-    return json.dumps(RunReport.model_json_schema(), indent=2) + "\n"
-
-
-if __name__ == "__main__":
-    print(json_schema(), end="")

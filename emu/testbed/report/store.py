@@ -69,8 +69,9 @@ def _plain(value: object) -> Any:
 
 def history_lines(cell: int, events: list[Event]) -> Iterator[str]:
     for event in sorted(events, key=lambda event: event.t):
-        document = {"cell": cell, "t": event.t, "actor": event.actor, "name": event.name, **event.fields}
-        yield json.dumps(document, default=str, separators=(",", ":"))
+        own = {"cell": cell, "t": event.t, "actor": event.actor, "name": event.name}
+        fields = {key: value for key, value in event.fields.items() if key not in own}
+        yield json.dumps({**own, **fields}, default=str, separators=(",", ":"))
 
 
 def load_history(run_dir: Path) -> dict[int, list[Event]]:

@@ -22,6 +22,7 @@ from testbed.check.evidence import Evidence
 from testbed.check.result import CellResult
 from testbed.report.build import build_cell, run_verdict
 from testbed.report.environment import StealMeter, probe_environment
+from testbed.report.html import REPORT, render_html
 from testbed.report.junit import cell_name, junit_xml
 from testbed.report.model import Cell, Environment, RunReport, Skipped
 from testbed.report.store import (
@@ -33,9 +34,7 @@ from testbed.report.store import (
     write_text,
 )
 
-REPORT = "report.json"
 JUNIT = "junit.xml"
-HTML = "report.html"
 
 
 class RunWriter:
@@ -94,6 +93,7 @@ class RunWriter:
         report.environment.accelerator = accelerator or report.environment.accelerator
         self._write_json()
         write_text(self.run_dir / JUNIT, junit_xml(report))
+        render_html(self.run_dir)
         return report
 
     def _reason(self, interrupted: str) -> str:
