@@ -68,14 +68,22 @@ void Executor::run_brick(WorkerContext& worker, const Hop& hop, Packet* const* p
 }
 
 void Executor::transmit(WorkerContext& worker, const Sink& sink, Packet* const* packets, uint16_t count) {
-  const TxOutcome outcome = sink.port->transmit(worker, queue_, packets, count);
-  if (outcome.sent > 0) {
-    TB_ASSERT(outcome.queue < sink.counters->queues.size());
-    QueueCounters& counters = sink.counters->queues[outcome.queue];
-    counters.tx_packets.add(outcome.sent);
-    counters.tx_bytes.add(sum_lengths(packets, outcome.sent));
+  while (count > 0) {  // ends: every turn but the last counts a packet out
+    const TxOutcome outcome = sink.port->transmit(worker, queue_, packets, count);
+    TB_ASSERT(outcome.sent <= count);
+    if (outcome.sent > 0) {
+      TB_ASSERT(outcome.queue < sink.counters->queues.size());
+      QueueCounters& counters = sink.counters->queues[outcome.queue];
+      counters.tx_packets.add(outcome.sent);
+      counters.tx_bytes.add(sum_lengths(packets, outcome.sent));
+    }
+    const auto rest = static_cast<uint16_t>(count - outcome.sent);
+    if (rest == 0) return;
+    const uint16_t dropped = outcome.more ? 1 : rest;
+    sink.counters->drops[outcome.reason].add(dropped);
+    packets += outcome.sent + dropped;
+    count = static_cast<uint16_t>(rest - dropped);
   }
-  if (outcome.sent < count) sink.counters->drops[outcome.reason].add(static_cast<uint64_t>(count - outcome.sent));
 }
 
 }  // namespace testbed

@@ -42,6 +42,7 @@ struct TxOutcome {
   uint16_t sent;      // the first `sent` packets went out; the rest did not
   uint16_t queue;     // the queue they went to, less than queues(); any when none was sent
   DropReason reason;  // why the rest did not; meaningless when all were sent
+  bool more = false;  // only the first of the rest was refused: the ones behind it may be offered again
 };
 
 class Port {

@@ -1,0 +1,87 @@
+// One vhost-user connection: lives exactly as long as its socket. Reads whole messages, lets the rules judge them, watches
+// what they say about the virtqueues, hands them to the back-end and its answers to the front-end. Control thread only.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/base/event_log.hpp"
+#include "vdev/gate/backend.hpp"
+#include "vdev/gate/channel.hpp"
+#include "vdev/gate/port_memory.hpp"
+#include "vdev/gate/rules.hpp"
+#include "vdev/gate/timeline.hpp"
+#include "vdev/gate/virtqueues.hpp"
+
+namespace testbed::gate {
+
+// Why a session ended. The words stand in session.down.
+enum class EndReason : uint8_t {
+  peer_closed,
+  deadline,      // half a message, or a reply nobody reads, for too long
+  protocol,      // what came is no vhost-user message
+  refused,       // a rule was broken: session.refused says which
+  backend_lost,  // the library closed, or refused a message nobody waits for an answer to
+  disconnect,    // asked for
+  removed,       // the port goes away
+};
+std::string_view to_string(EndReason reason);
+
+struct SessionContext {
+  boost::asio::io_context& io;
+  EventLog& events;
+  PortMemory& memory;
+  Timeline& timeline;
+  std::string port;
+  Offer offer;
+  std::chrono::milliseconds deadline;
+};
+
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  using OnEnd = std::function<void(EndReason)>;
+  // Messages the datapath has to know of, after the back-end accepted them.
+  using OnAccepted = std::function<void(wire::Request)>;
+
+  Session(const SessionContext& context, uint64_t id, Fd socket);
+  ~Session();
+
+  uint64_t id() const { return id_; }
+  uint64_t since_ns() const { return since_ns_; }
+  const Rules& rules() const { return rules_; }
+  const Virtqueues& virtqueues() const { return virtqueues_; }
+
+  // Begins to read. `on_end` comes once, after the socket was closed and the back-end destroyed, unless end() was called.
+  void start(std::unique_ptr<Backend> backend, OnAccepted on_accepted, OnEnd on_end);
+  // Closes the socket and destroys the back-end before it returns; emits session.down. Further calls do nothing.
+  void end(EndReason reason, const std::string& detail);
+
+ private:
+  void handle(Message message);
+  void refuse(const Refusal& refusal);
+  void submit(Message message);
+  void resume_then_submit(const Resumption& resumption, Message kick);
+  void answered(wire::VhostUserHeader request, bool wanted, Result<Message> answer);
+  void note_features(uint64_t features);
+  void note_answer(wire::Request request, const Message& answer);
+  void finish(EndReason reason, const std::string& detail);
+  nlohmann::json fields() const { return {{"port", context_.port}, {"session", id_}}; }
+
+  SessionContext context_;
+  uint64_t id_;
+  uint64_t since_ns_;
+  Rules rules_;
+  Virtqueues virtqueues_;
+  std::shared_ptr<Channel> channel_;
+  std::unique_ptr<Backend> backend_;
+  OnAccepted on_accepted_;
+  OnEnd on_end_;
+  PortMemory::Features before_;      // what an earlier life of this process had agreed on
+  uint64_t request_t_ = 0;           // of the request that is being answered
+  size_t request_fds_ = 0;
+  bool negotiated_once_ = false;
+  bool ended_ = false;
+};
+
+}  // namespace testbed::gate

@@ -1,0 +1,98 @@
+#include "vdev/gate/virtqueues.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+
+#include "vdev/gate/rules.hpp"
+#include "vdev/wire/virtio_features.hpp"
+
+namespace testbed::gate {
+namespace {
+
+using wire::Feature;
+using wire::Request;
+
+bool has(uint64_t features, Feature feature) { return (features & bit(feature)) != 0; }
+
+}  // namespace
+
+Result<void> Virtqueues::observe(const Message& message) {
+  if (message.is(Request::SET_MEM_TABLE)) return guest_.set_table(message);
+  const auto index = vring_of(message);
+  if (!index || *index >= queues_.size()) return {};
+  Virtqueue& queue = queues_[*index];
+  switch (message.request()) {
+    case Request::SET_VRING_NUM: queue.size = static_cast<uint16_t>(message.as<wire::VringState>()->num); break;
+    case Request::SET_VRING_ADDR: queue.address = message.as<wire::VringAddr>(); break;
+    case Request::SET_VRING_BASE: queue.base = static_cast<uint16_t>(message.as<wire::VringState>()->num); break;
+    case Request::SET_VRING_KICK:
+      queue.kick = message.fds.empty()
+                       ? nullptr
+                       : std::make_shared<Fd>(::fcntl(message.fds.front().get(), F_DUPFD_CLOEXEC, 0));
+      break;
+    default: break;
+  }
+  return {};
+}
+
+std::optional<Resumption> Virtqueues::start(uint16_t index, uint64_t features) {
+  Virtqueue& queue = queues_[index];
+  // Behind an IOMMU the addresses are not the front-end's own. A kick without a new base is a new descriptor, not a start.
+  if (!queue.base || !queue.address || has(features, Feature::ACCESS_PLATFORM)) return std::nullopt;
+  const uint16_t base = *std::exchange(queue.base, std::nullopt);
+  if (has(features, Feature::RING_PACKED)) return start_packed(index, base, features);
+  queue.packed = nullptr;
+  return start_split(index, base);
+}
+
+std::optional<Resumption> Virtqueues::start_packed(uint16_t index, uint16_t base, uint64_t features) {
+  Virtqueue& queue = queues_[index];
+  auto ring = PackedRing::map(guest_, queue.address->descriptor, queue.address->used, queue.size);
+  if (!ring) {  // the back-end judges the addresses; it will find the same
+    queue.packed = nullptr;
+    return std::nullopt;
+  }
+  queue.packed = std::move(*ring);
+  RingRecord& record = memory_.ring(index);
+  const std::vector<DescWord> words = queue.packed->snapshot();
+  RingFacts facts{words, base, queue.packed->device_area_written(), has(features, Feature::IN_ORDER), index % 2 == 0, {}};
+  if (record.holds(queue.size)) {
+    const auto state = record.state.load(std::memory_order_acquire);
+    facts.remembered = Remembered{state.position, std::span(record.undo).first(state.undo)};
+  }
+  const ResumePoint point = find_resume_point(facts);
+  const auto apply = [&](const Edit& edit) { return queue.packed->apply(edit); };
+  const auto committed = static_cast<size_t>(std::count_if(point.commits.begin(), point.commits.end(), apply));
+  std::for_each(point.restores.begin(), point.restores.end(), apply);
+  record.set_position(point.position, queue.size);
+  queue.packed->mark_served();
+  if (point.position == wire::kPositionStart && base == point.position && committed == 0) return std::nullopt;
+  return Resumption{index,
+                    static_cast<uint16_t>(point.position & ~wire::kPositionWrap),
+                    (point.position & wire::kPositionWrap) != 0,
+                    committed,
+                    to_string(point.source),
+                    base};
+}
+
+// librte_vhost takes the used index itself when it maps the ring; here it is only told.
+std::optional<Resumption> Virtqueues::start_split(uint16_t index, uint16_t base) const {
+  const Virtqueue& queue = queues_[index];
+  if (queue.address->used % alignof(wire::SplitUsed) != 0) return std::nullopt;
+  auto used = guest_.map(queue.address->used, sizeof(wire::SplitUsed));
+  if (!used) return std::nullopt;
+  const uint16_t position =
+      std::atomic_ref(reinterpret_cast<wire::SplitUsed*>((*used)->begin())->index).load(std::memory_order_acquire);
+  if (position == 0 && base == 0) return std::nullopt;
+  return Resumption{index, position, false, 0, position == base ? "frontend" : "used_index", base};
+}
+
+void Virtqueues::stopped(uint16_t index, uint16_t position, uint64_t features) {
+  Virtqueue& queue = queues_[index];
+  if (has(features, Feature::RING_PACKED) && queue.size > 0) memory_.ring(index).set_position(position, queue.size);
+  queue.kick = nullptr;
+  queue.packed = nullptr;
+}
+
+}  // namespace testbed::gate

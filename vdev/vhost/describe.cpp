@@ -1,0 +1,60 @@
+#include "vdev/vhost/describe.hpp"
+
+#include "vdev/gate/packed_circle.hpp"
+
+namespace testbed::vhost {
+namespace {
+
+using nlohmann::json;
+
+std::optional<uint16_t> split_index(const gate::GuestMemory& memory, uint64_t ring) {
+  if (ring % 4 != 0) return std::nullopt;
+  const auto mapped = memory.map(ring, sizeof(wire::SplitUsed));  // both rings begin with flags and index
+  if (!mapped) return std::nullopt;
+  return std::atomic_ref(reinterpret_cast<wire::SplitUsed*>((*mapped)->begin())->index).load(std::memory_order_relaxed);
+}
+
+// For split rings the indexes, for packed rings the slots, up to which the driver made buffers available and got them back.
+void add_positions(json& entry, const gate::Virtqueue& queue, const gate::GuestMemory& guest, const gate::RingRecord& record) {
+  if (queue.packed) {
+    const auto words = queue.packed->snapshot();
+    const gate::PackedCircle ring(words);
+    if (const auto driver = ring.driver()) entry["avail"] = ring.slot(*driver);
+    entry["used"] = record.state.load(std::memory_order_relaxed).position & ~wire::kPositionWrap;
+  } else if (queue.address) {
+    if (const auto avail = split_index(guest, queue.address->available)) entry["avail"] = *avail;
+    if (const auto used = split_index(guest, queue.address->used)) entry["used"] = *used;
+  }
+}
+
+}  // namespace
+
+json describe_session(const gate::Session& session, const std::vector<bool>& enabled, const gate::PortMemory& memory) {
+  const gate::Rules& rules = session.rules();
+  json regions = json::array();
+  for (const auto& region : session.virtqueues().guest_memory().regions())
+    regions.push_back({{"gpa", gate::hex(region.where.guest_address)}, {"size", region.where.size}});
+  json queues = json::array();
+  for (uint16_t i = 0; i < session.virtqueues().count(); ++i) {
+    const gate::Virtqueue& queue = session.virtqueues().queue(i);
+    if (queue.size == 0) continue;
+    json entry = {{"index", i},
+                  {"kind", i % 2 == 0 ? "tx" : "rx"},
+                  {"size", queue.size},
+                  {"enabled", static_cast<bool>(enabled[i])},
+                  {"packed", queue.packed != nullptr}};
+    add_positions(entry, queue, session.virtqueues().guest_memory(), memory.ring(i));
+    queues.push_back(std::move(entry));
+  }
+  return {{"id", session.id()},
+          {"since_ns", session.since_ns()},
+          {"features",
+           {{"offered", gate::hex(rules.offered())},
+            {"negotiated", gate::hex(rules.negotiated())},
+            {"names", gate::feature_names(rules.negotiated())}}},
+          {"protocol_features", gate::hex(rules.protocol_features())},
+          {"regions", std::move(regions)},
+          {"queues", std::move(queues)}};
+}
+
+}  // namespace testbed::vhost

@@ -1,0 +1,223 @@
+// The hot half of VhostPort: everything here runs on workers.
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include <rte_mbuf.h>
+#include <rte_pause.h>
+#include <rte_prefetch.h>
+#include <rte_vhost.h>
+
+#include "core/base/clock.hpp"
+#include "core/graph/keep.hpp"
+#include "vdev/vhost/undo_log.hpp"
+#include "vdev/vhost/vhost_port.hpp"
+
+namespace testbed::vhost {
+namespace {
+
+constexpr int kRetries = 8;
+
+constexpr uint16_t from_guest(uint16_t pair) { return static_cast<uint16_t>(2 * pair + 1); }
+constexpr uint16_t to_guest(uint16_t pair) { return static_cast<uint16_t>(2 * pair); }
+
+// The frames of a burst as the library takes them. Those that lie in mbufs with their heads in place go as they are: the
+// library copies and never frees. Others are copied first and freed here.
+class Frames {
+ public:
+  Frames(WorkerContext& worker, Packet* const* packets, uint16_t count, uint32_t max_frame) {
+    while (count_ < count && add(worker, *packets[count_], max_frame)) {
+    }
+  }
+  ~Frames() {
+    if (copied_ > 0) rte_pktmbuf_free_bulk(copies_.data(), copied_);
+  }
+  Frames(const Frames&) = delete;
+  Frames& operator=(const Frames&) = delete;
+
+  rte_mbuf** data() { return frames_.data(); }
+  uint16_t count() const { return count_; }
+  uint32_t octets() const { return octets_; }
+  DropReason refusal() const { return refusal_; }
+
+ private:
+  bool refuse(DropReason reason) {
+    refusal_ = reason;
+    return false;
+  }
+
+  bool add(WorkerContext& worker, const Packet& packet, uint32_t max_frame) {
+    if (packet.length > max_frame) return refuse(DropReason::too_big);
+    auto* frame = static_cast<rte_mbuf*>(packet.payload);
+    if (packet.kind != PayloadKind::mbuf || packet.head != rte_pktmbuf_mtod(frame, std::byte*) ||
+        packet.length != frame->pkt_len) {
+      frame = copy_to_mbuf(packet, worker.pool);
+      if (frame == nullptr) return refuse(DropReason::no_memory);
+      copies_[copied_++] = frame;
+    }
+    octets_ += packet.length;
+    frames_[count_++] = frame;
+    return true;
+  }
+
+  std::array<rte_mbuf*, kBurst> frames_;
+  std::array<rte_mbuf*, kBurst> copies_;
+  uint16_t count_ = 0, copied_ = 0;
+  uint32_t octets_ = 0;
+  DropReason refusal_ = DropReason::ring_full;
+};
+
+// Nobody but a worker in its burst holds this, so waiting is bounded by one burst.
+class Taken {
+ public:
+  explicit Taken(std::atomic_flag& flag) : flag_(flag) {
+    while (flag_.test_and_set(std::memory_order_acquire)) rte_pause();
+  }
+  ~Taken() { flag_.clear(std::memory_order_release); }
+  Taken(const Taken&) = delete;
+  Taken& operator=(const Taken&) = delete;
+
+ private:
+  std::atomic_flag& flag_;
+};
+
+}  // namespace
+
+uint16_t VhostPort::receive(WorkerContext& worker, uint16_t queue, Packet* packets) {
+  const SessionView* view = view_.load(std::memory_order_acquire);
+  if (view == nullptr || !view->receive[queue].enabled) return 0;
+  if (quieted_[queue] != view->serial) [[unlikely]] quiet(*view, queue);
+  std::array<rte_mbuf*, kBurst> frames;
+  const uint16_t count = dequeue(worker, *view, queue, frames.data());
+  for (uint16_t i = 0; i < count; ++i) rte_prefetch0(rte_pktmbuf_mtod(frames[i], void*));
+  for (uint16_t i = 0; i < count; ++i) {
+    rte_mbuf* frame = frames[i];
+    packets[i] = {.head = rte_pktmbuf_mtod(frame, std::byte*),
+                  .payload = frame,
+                  .length = frame->pkt_len,
+                  .head_length = std::min<uint16_t>(frame->data_len, kHeadBytes),
+                  .kind = PayloadKind::mbuf,
+                  .flags = 0};
+  }
+  if (count > 0 && !heard_.load(std::memory_order_relaxed)) [[unlikely]] note_first_packet(queue);
+  return count;
+}
+
+uint16_t VhostPort::dequeue(WorkerContext& worker, const SessionView& view, uint16_t pair, rte_mbuf** frames) {
+  const uint16_t vring = from_guest(pair);
+  const QueueView& queue = view.receive[pair];
+  if (!queue.ring) return rte_vhost_dequeue_burst(view.vid, vring, worker.pool, frames, kBurst);
+  const bool rarp = rarp_.load(std::memory_order_relaxed) && rarp_.exchange(false, std::memory_order_acquire);
+  const uint16_t whole = begin_burst(*queue.ring, *queue.record, kBurst, 0);
+  if (whole == 0 && !rarp) return 0;
+  // Not more than is logged, but never 1: with a RARP frame to hand out the library would take one buffer too many.
+  const uint16_t most = std::clamp<uint16_t>(whole, 2, kBurst);
+  const uint16_t count = rte_vhost_dequeue_burst(view.vid, vring, worker.pool, frames, most);
+  end_burst(view.vid, vring, *queue.ring, *queue.record);
+  return count;
+}
+
+void VhostPort::release(WorkerContext&, uint16_t, Packet* packets, uint16_t count) {
+  std::array<rte_mbuf*, kBurst> frames;
+  for (uint16_t i = 0; i < count; ++i) frames[i] = static_cast<rte_mbuf*>(packets[i].payload);
+  rte_pktmbuf_free_bulk(frames.data(), count);
+}
+
+void VhostPort::note_first_packet(uint16_t queue) {
+  if (heard_.exchange(true, std::memory_order_acq_rel)) return;
+  first_packet_queue_.store(queue, std::memory_order_relaxed);
+  first_packet_ns_.store(now_ns(), std::memory_order_release);
+  doorbell_.ring();
+}
+
+TxOutcome VhostPort::transmit(WorkerContext& worker, uint16_t queue, Packet* const* packets, uint16_t count) {
+  const SessionView* view = view_.load(std::memory_order_acquire);
+  if (view == nullptr) return {0, 0, DropReason::port_down};
+  if (view->outlets.empty()) return {0, 0, DropReason::queue_disabled};
+  const uint16_t pair = view->outlets[queue % view->outlets.size()];
+  Frames frames(worker, packets, count, view->max_frame);
+  const uint16_t sent = enqueue(*view, pair, frames.data(), frames.count(), frames.octets());
+  if (sent == frames.count()) return {sent, pair, frames.refusal(), frames.refusal() == DropReason::too_big};
+  // Buffers there are, but none of them takes this frame: the next one may fit.
+  if (!view->mergeable && has_room(*view, pair)) return {sent, pair, DropReason::too_big, true};
+  return {sent, pair, DropReason::ring_full};
+}
+
+uint16_t VhostPort::enqueue(const SessionView& view, uint16_t pair, rte_mbuf** frames, uint16_t count, uint32_t octets) {
+  if (view.transmit[pair].ring) return enqueue_packed(view, pair, frames, count, octets);
+  uint16_t sent = 0;
+  for (int i = 0; i <= kRetries && sent < count; ++i) {
+    const uint16_t taken =
+        rte_vhost_enqueue_burst(view.vid, to_guest(pair), frames + sent, static_cast<uint16_t>(count - sent));
+    if (taken == 0) break;
+    sent = static_cast<uint16_t>(sent + taken);
+  }
+  return sent;
+}
+
+uint16_t VhostPort::enqueue_packed(const SessionView& view, uint16_t pair, rte_mbuf** frames, uint16_t count,
+                                   uint32_t octets) {
+  const QueueView& queue = view.transmit[pair];
+  const Taken turn(turns_[pair].taken);
+  uint16_t sent = 0;
+  for (int i = 0; i <= kRetries && sent < count; ++i) {
+    const auto rest = static_cast<uint16_t>(count - sent);
+    const uint16_t whole = begin_burst(*queue.ring, *queue.record, rest, octets);
+    if (whole == 0) break;
+    const uint16_t taken = rte_vhost_enqueue_burst(view.vid, to_guest(pair), frames + sent, std::min(rest, whole));
+    end_burst(view.vid, to_guest(pair), *queue.ring, *queue.record);
+    if (taken == 0) break;
+    sent = static_cast<uint16_t>(sent + taken);
+  }
+  return sent;
+}
+
+bool VhostPort::has_room(const SessionView& view, uint16_t pair) const {
+  const QueueView& queue = view.transmit[pair];
+  if (!view.packed) return rte_vhost_avail_entries(view.vid, to_guest(pair)) > 0;
+  if (!queue.ring) return false;  // not mapped: unknown
+  return queue.ring->available(queue.record->state.load(std::memory_order_relaxed).position);
+}
+
+bool VhostPort::has_work(const SessionView& view, uint16_t pair) const {
+  const QueueView& queue = view.receive[pair];
+  if (!view.packed) return rte_vhost_rx_queue_count(view.vid, from_guest(pair)) > 0;
+  return queue.ring->available(queue.record->state.load(std::memory_order_relaxed).position) ||
+         rarp_.load(std::memory_order_relaxed);
+}
+
+// Polled queues need no kicks, nor do those the guest only refills.
+void VhostPort::quiet(const SessionView& view, uint16_t pair) {
+  quieted_[pair] = view.serial;
+  rte_vhost_enable_guest_notification(view.vid, from_guest(pair), 0);
+  if (view.transmit[pair].enabled) rte_vhost_enable_guest_notification(view.vid, to_guest(pair), 0);
+}
+
+int VhostPort::arm(uint16_t queue) {
+  const SessionView* view = view_.load(std::memory_order_acquire);
+  if (view == nullptr || !view->receive[queue].enabled) return kQuiet;
+  const QueueView& lane = view->receive[queue];
+  if (!lane.kick || (view->packed && !lane.ring)) return kNap;
+  if (rte_vhost_enable_guest_notification(view->vid, from_guest(queue), 1) != 0) return kNap;
+  // What the driver made available before it saw that it should kick is found here.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (!has_work(*view, queue)) return lane.kick->get();
+  rte_vhost_enable_guest_notification(view->vid, from_guest(queue), 0);
+  return kReady;
+}
+
+void VhostPort::disarm(uint16_t queue) {
+  const SessionView* view = view_.load(std::memory_order_acquire);
+  if (view == nullptr || !view->receive[queue].enabled || !view->receive[queue].kick) return;
+  rte_vhost_enable_guest_notification(view->vid, from_guest(queue), 0);
+  // The peer may have made it a blocking descriptor: read only what is there.
+  pollfd kick = {view->receive[queue].kick->get(), POLLIN, 0};
+  eventfd_t count;
+  if (::poll(&kick, 1, 0) > 0 && (kick.revents & POLLIN) != 0)
+    [[maybe_unused]] const ssize_t got = ::read(kick.fd, &count, sizeof count);
+}
+
+}  // namespace testbed::vhost

@@ -1,0 +1,96 @@
+// A vhost-user port on librte_vhost: `type: vhost`, `datapath: library`. The gate has the socket, the library the rings; the
+// workers call the library's bursts through a published SessionView.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/graph/port.hpp"
+#include "core/graph/port_factory.hpp"
+#include "vdev/gate/endpoint.hpp"
+#include "vdev/vhost/doorbell.hpp"
+#include "vdev/vhost/library_link.hpp"
+#include "vdev/vhost/session_view.hpp"
+
+struct rte_mbuf;
+
+namespace testbed::vhost {
+
+class VhostPort final : public Port, private gate::SessionHost, private DeviceListener {
+ public:
+  static Result<std::unique_ptr<Port>> open(const std::string& name, gate::EndpointConfig config,
+                                            PortEnvironment& environment, gate::DirectoryWatch& watch, Doorbell& doorbell);
+  ~VhostPort() override;
+
+  nlohmann::json describe() const override;
+  nlohmann::json timeline() const override;
+  uint16_t queues() const override { return queue_pairs_; }
+  void disconnect() override;
+
+  uint16_t receive(WorkerContext& worker, uint16_t queue, Packet* packets) override;
+  void release(WorkerContext& worker, uint16_t queue, Packet* packets, uint16_t count) override;
+  TxOutcome transmit(WorkerContext& worker, uint16_t queue, Packet* const* packets, uint16_t count) override;
+  int arm(uint16_t queue) override;
+  void disarm(uint16_t queue) override;
+
+ private:
+  VhostPort(std::string name, uint16_t queue_pairs, PortEnvironment& environment, Doorbell& doorbell,
+            gate::PortMemory memory);
+
+  // -- gate::SessionHost, control thread
+  Result<std::unique_ptr<gate::Backend>> open_backend(gate::Session& session) override;
+  void message_accepted(wire::Request request) override;
+  void session_over() override;
+  uint64_t capability() const override;
+  uint64_t protocol_capability() const override;
+
+  // -- DeviceListener
+  void device_changed() override;
+  void device_stopping() override;
+
+  // -- Hot
+  uint16_t dequeue(WorkerContext& worker, const SessionView& view, uint16_t pair, rte_mbuf** frames);
+  uint16_t enqueue(const SessionView& view, uint16_t pair, rte_mbuf** frames, uint16_t count, uint32_t octets);
+  uint16_t enqueue_packed(const SessionView& view, uint16_t pair, rte_mbuf** frames, uint16_t count, uint32_t octets);
+  void note_first_packet(uint16_t queue);
+  bool has_work(const SessionView& view, uint16_t pair) const;
+  bool has_room(const SessionView& view, uint16_t pair) const;
+  void quiet(const SessionView& view, uint16_t pair);
+
+  // -- Cold
+  std::unique_ptr<SessionView> make_view(const Device& device);
+  void report_queues(const SessionView& now);
+  void report_first_packet();
+
+  const uint16_t queue_pairs_;
+  PortEnvironment& environment_;
+  Doorbell& doorbell_;
+  gate::PortMemory memory_;
+  LibraryLink* link_ = nullptr;  // the session's back-end, owned by it
+  std::vector<bool> reported_;   // enabled virtqueues that were reported
+  bool up_ = false;              // session.up was reported
+  uint64_t session_id_ = 0;      // the present session's, or the last one's
+  uint64_t last_serial_ = 0;     // of views
+  std::mutex publishing_;        // view_ is exchanged
+  std::unique_ptr<gate::Endpoint> endpoint_;
+
+  // control (publishing_): written; workers: read
+  std::atomic<SessionView*> view_ = nullptr;
+  std::atomic<bool> rarp_ = false;  // control: set; the worker of queue 0: cleared
+  // The first packet of a session; worker: written once, control: read after the bell.
+  std::atomic<bool> heard_ = true;
+  std::atomic<uint64_t> first_packet_ns_ = 0;
+  std::atomic<uint16_t> first_packet_queue_ = 0;
+  // By pair: the view for which the guest was told not to kick. Only the worker that polls the pair.
+  std::unique_ptr<uint64_t[]> quieted_;
+  // Workers that transmit to the same packed queue take turns: the undo log has one writer.
+  struct alignas(64) Turn {
+    std::atomic_flag taken;
+  };
+  std::unique_ptr<Turn[]> turns_;
+};
+
+}  // namespace testbed::vhost
