@@ -149,7 +149,7 @@ class VirtioUser(Model):
     queue_size: int = Field(256, ge=64, le=1024)
     in_order: bool = True
     mergeable: bool = True
-    vectorized: bool = False
+    vectorized: bool = Field(False, description="the driver's vector paths; split rings then are not in order")
     placement: Literal["process", "in-process"] = "process"
 
     @field_validator("queue_size")
@@ -158,6 +158,20 @@ class VirtioUser(Model):
         if value & (value - 1):
             raise ValueError(f"{value} is no power of two (virtio 1.2, 2.7: Split Virtqueues)")
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def what_vectors_need(cls, data: Any) -> Any:
+        """The driver silently takes its ordinary path when a condition is not met: say so, or choose what fits."""
+        if not isinstance(data, dict) or data.get("vectorized") is not True:
+            return data
+        in_order = data.get("ring") == "packed"
+        if data.get("mergeable") is True:
+            raise at("mergeable", "the driver's vector path needs mergeable: false")
+        if data.get("in_order", in_order) is not in_order:
+            ring, needed = ("packed", "true") if in_order else ("split", "false")
+            raise at("in_order", f"the driver's vector path for {ring} rings needs in_order: {needed}")
+        return {**data, "mergeable": False, "in_order": in_order}
 
 
 class Qemu(Model):
@@ -192,7 +206,9 @@ class Flow(Model):
     queue: int | None = Field(
         None, ge=0, le=7, description="send by this queue only; else streams take turns"
     )
-    silence: DurationNs = Field(20 * 10**6, description="no packet for so long is an outage")
+    silence: DurationNs | None = Field(
+        None, description="no packet for so long is an outage; without it, some intervals of the flow's rate"
+    )
 
     @model_validator(mode="after")
     def one_way_to_say_it(self) -> Flow:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -23,13 +23,6 @@ class SwitchChange(Model):
     ports: dict[Name, Port] = {}
     edges: list[Edge] | None = Field(None, description="in place of all edges there are")
     remove: list[Reference] = Field([], description="ports and bricks that are there, by name")
-
-    def documents(self) -> dict[str, Any]:
-        change: dict[str, Any] = {"ports": {name: port.plain() for name, port in self.ports.items()}}
-        change["bricks"] = {name: brick.document() for name, brick in self.bricks.items()}
-        if self.edges is not None:
-            change["edges"] = [list(edge) for edge in self.edges]
-        return change
 
 
 class Apply(Step):
@@ -64,7 +57,7 @@ class Apply(Step):
 
     async def execute(self, run: Run) -> None:
         for switch, change in self.changes().items():
-            await run.apply(switch, change.documents(), change.remove)
+            await run.apply(switch, change)
 
     def text(self) -> str:
         parts = []

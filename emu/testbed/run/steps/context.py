@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from testbed.check.evidence import Event
 
 if TYPE_CHECKING:
+    from testbed.run.steps.change import SwitchChange
     from testbed.scenario.model import Scenario
 
 
@@ -65,7 +66,7 @@ class Run(Protocol):
     async def execute(self, guest: str, command: str, within_ns: int) -> dict[str, Any]: ...
 
     # -- The switch, ports, flows
-    async def apply(self, switch: str, change: dict[str, Any], remove: Sequence[str]) -> None: ...
+    async def apply(self, switch: str, change: SwitchChange) -> None: ...
 
     async def disconnect(self, port: str) -> None: ...
 

@@ -1,0 +1,149 @@
+"""A QEMU guest as an actor of the scenario: testbed.guest does the work, this keeps the record."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import Any
+
+from testbed.check.evidence import Event, ProcessExit
+from testbed.guest.command import Accelerator, GuestOptions
+from testbed.guest.image import Image
+from testbed.guest.qemu import Guest, GuestError
+from testbed.run.actors.base import ActorError, World
+from testbed.run.actors.frontend import Arm, Frontend
+from testbed.run.rpc import RpcClosed, RpcFailure
+
+READY_DEADLINE_S = 90.0  # under TCG, with polling switches beside it
+_FLOW_END = "eth0"
+
+
+class GuestActor(Frontend):
+    def __init__(
+        self, options: GuestOptions, image: Image, accelerator: Accelerator, world: World, arm: Arm
+    ) -> None:
+        super().__init__(options.name, world, arm)
+        self._options = options
+        self._image = image
+        self._accelerator = accelerator
+        self._guest: Guest | None = None
+
+    @property
+    def pid(self) -> int:
+        return self._guest.pid if self._guest else 0
+
+    @property
+    def running(self) -> bool:
+        return self._guest is not None and self._guest.running
+
+    @property
+    def flow_end(self) -> str:
+        return _FLOW_END
+
+    @property
+    def clock_error_ns(self) -> int:
+        return self._guest.clock.error() if self._guest and self._guest.clock.known else 0
+
+    async def start(self) -> None:
+        if self.running:
+            raise ActorError(f"{self.name} is running already")
+        if self._guest is not None:
+            await self._guest.close()
+        self.lives += 1
+        self.up, self.failure, self.stopped = False, "", False
+        guest = Guest(
+            self._options,
+            self._image,
+            self.world.places.files,
+            on_event=self._take,
+            on_reboot=self._rebooted,
+            accelerator=self._accelerator,
+            environment=self.world.environment,
+        )
+        spawned = time.monotonic_ns()
+        try:
+            await guest.start()
+        except GuestError as error:
+            raise ActorError(str(error).splitlines()[0]) from None
+        self._guest = guest
+        self.world.history.note(self.name, "process.spawned", spawned, pid=guest.pid)
+        self.world.background(self._bring_up(guest), f"bring up {self.name}")
+
+    async def _bring_up(self, guest: Guest) -> None:
+        try:
+            await guest.ready(READY_DEADLINE_S)
+            await self.arm(self.name)
+            self.up = guest is self._guest and guest.running
+        except (GuestError, RpcFailure) as error:
+            if guest is self._guest and not guest.expected_to_end:
+                self.failure = f"did not come up: {str(error).splitlines()[0]}"
+        self.world.history.changed()
+
+    def _rebooted(self) -> None:
+        if self._guest is not None:
+            self.up = False
+            self.world.background(self._bring_up(self._guest), f"bring up {self.name}")
+
+    def _take(self, event: Event) -> None:
+        if event.name == "guest.died":
+            self._died(event)
+        elif event.name == "guest.reset":
+            self.up = False
+        self.world.history.add(event)
+
+    def _died(self, event: Event) -> None:
+        self.up = False
+        status, expected = str(event.fields.get("status", "")), bool(event.fields.get("expected"))
+        self.world.history.exits.append(ProcessExit(self.name, self.pid, event.t, status, expected))
+        if not expected:
+            self.failure = f"died ({status})"
+
+    async def kill(self) -> None:
+        if self._guest is not None and self._guest.running:
+            self.up = False
+            self._guest.kill()
+            with contextlib.suppress(GuestError):
+                await self._guest.died(10.0)
+
+    async def shutdown(self, within_s: float) -> None:
+        if self._guest is not None and self._guest.running:
+            self.up = False
+            rung = await self._guest.shutdown(within_s)
+            if rung == "SIGKILL":
+                raise ActorError(f"{self.name} was asked to end and had not {within_s:g} s later")
+
+    async def end(self) -> None:
+        if self._guest is not None:
+            self._guest.cont()
+            await self._guest.close()
+
+    def stop(self) -> None:
+        if self._guest is not None:
+            self.stopped = True
+            self._guest.stop()
+
+    def resume(self) -> None:
+        if self._guest is not None:
+            self._guest.cont()
+            self.stopped = False
+
+    async def ask(self, method: str, params: dict[str, Any] | None, timeout: float) -> Any:
+        if self._guest is None or not self._guest.running:
+            raise RpcClosed(f"{self.name} {self.state}")
+        return await self._guest.call(method, params, timeout)
+
+    async def restart(self, how: str, within_s: float) -> None:
+        """`how`: reboot, reset or reload."""
+        if self._guest is None or not self._guest.running:
+            raise ActorError(f"{self.name} is not running")
+        try:
+            if how == "reload":
+                await self._guest.reload(within_s)
+                return
+            self.up = False
+            await (self._guest.reboot() if how == "reboot" else self._guest.reset())
+        except (GuestError, RpcFailure) as error:
+            raise ActorError(str(error).splitlines()[0]) from None
+
+    async def set_queues(self, count: int) -> None:
+        await self.call("queues", {"count": count}, 10.0)

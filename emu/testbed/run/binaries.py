@@ -1,0 +1,34 @@
+"""Where the programs are: one function, one place that knows the build tree."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[3]
+
+PROGRAMS = {
+    "testbed-switch": "core",
+    "testbed-load": "emu/load",
+    "testbed-inprocess": "emu/load",
+    "testbed-agent": "emu/guest",
+}
+
+
+class Lacking(Exception):
+    """This machine lacks something; str() is one line that says what, and the command that supplies it."""
+
+
+def build_directory() -> Path:
+    """$TESTBED_BUILD (a directory, or a preset's name), else the release build."""
+    build = os.environ.get("TESTBED_BUILD") or "release"
+    return Path(build) if "/" in build else PROJECT / "build" / build
+
+
+def find_program(name: str) -> Path:
+    """Raises Lacking."""
+    build = build_directory()
+    for place in (build / PROGRAMS[name] / name, build / name, build / "bin" / name):
+        if os.access(place, os.X_OK) and place.is_file():
+            return place
+    raise Lacking(f"{name} is not in {build}; mend it with: ./testbed build")

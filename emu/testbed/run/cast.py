@@ -1,0 +1,94 @@
+"""The actors of a cell, made from its scenario."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from testbed.run.actors.base import Actor, World
+from testbed.run.actors.frontend import Arm, Frontend
+from testbed.run.actors.load import InProcessFrontend, LoadActor, add_document
+from testbed.run.actors.switch import SwitchActor
+from testbed.run.backends import Backend, has_in_process
+from testbed.run.binaries import find_program
+from testbed.run.flow_plan import frontend_macs
+from testbed.run.places import Places
+from testbed.scenario.model import Scenario
+from testbed.scenario.topology import Qemu, VhostPort, opposite
+
+if TYPE_CHECKING:
+    from testbed.guest.command import Accelerator
+    from testbed.guest.image import Image
+
+
+@dataclass(frozen=True)
+class GuestKit:
+    """What every guest of a run boots, and on what."""
+
+    image: Image
+    accelerator: Accelerator
+
+
+@dataclass(frozen=True)
+class Cast:
+    switches: dict[str, SwitchActor]
+    frontends: dict[str, Frontend]
+
+    @property
+    def all(self) -> dict[str, Actor]:
+        return {**self.switches, **self.frontends}
+
+
+def socket_of(scenario: Scenario, places: Places, switch: str, port: str) -> Path:
+    spec = scenario.all_switches()[switch].ports.get(port)
+    if isinstance(spec, VhostPort) and spec.path is not None:
+        return Path(spec.path)
+    return places.socket(scenario.port_name(switch, port))
+
+
+def make_cast(scenario: Scenario, backend: Backend, world: World, arm: Arm, kit: GuestKit | None) -> Cast:
+    """Raises Lacking."""
+    switches: dict[str, SwitchActor] = {}
+    for name, spec in scenario.all_switches().items():
+        sockets = {port: socket_of(scenario, world.places, name, port) for port in spec.ports}
+        switches[name] = backend.switch(name, spec, sockets, world, in_process=has_in_process(scenario))
+    frontends = {name: _frontend(scenario, name, switches, world, arm, kit) for name in scenario.frontends}
+    return Cast(switches, frontends)
+
+
+def _frontend(
+    scenario: Scenario,
+    name: str,
+    switches: dict[str, SwitchActor],
+    world: World,
+    arm: Arm,
+    kit: GuestKit | None,
+) -> Frontend:
+    spec = scenario.frontends[name]
+    switch, port = scenario.split_port(spec.port)
+    path = socket_of(scenario, world.places, switch, port)
+    role = opposite(scenario.ports()[spec.port].role)
+    mac = frontend_macs(scenario)[name]
+    if isinstance(spec, Qemu):
+        from testbed.guest.command import GuestOptions
+        from testbed.run.actors.guest import GuestActor
+
+        assert kit is not None, "guests need an image: prepared before the cell"
+        options = GuestOptions(
+            name=name,
+            socket=path,
+            role=role,
+            mac=mac,
+            ring=spec.ring,
+            queues=spec.queues,
+            memory_mb=spec.memory,
+            cpus=spec.cpus,
+            rx_queue_size=spec.queue_size,
+            tx_queue_size=spec.queue_size,
+        )
+        return GuestActor(options, kit.image, kit.accelerator, world, arm)
+    add = add_document(name, spec, path, role, mac)
+    if spec.placement == "in-process":
+        return InProcessFrontend(name, switches[switch], add, world, arm)
+    return LoadActor(name, find_program("testbed-load"), spec, add, world, arm)

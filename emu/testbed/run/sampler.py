@@ -1,0 +1,120 @@
+"""Looks at everything about ten times a second: counters of switches, counts of flows; more often while somebody waits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from testbed.run.actors.base import Actor
+from testbed.run.actors.frontend import Frontend
+from testbed.run.actors.switch import SwitchActor
+from testbed.run.rpc import RpcFailure
+
+if TYPE_CHECKING:
+    from testbed.run.cell import Cell
+
+_PERIOD_S = 0.1
+_HURRIED_S = 0.015
+_BETWEEN_SNAPSHOTS_NS = 250 * 10**6
+
+
+class Sampler:
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+        self._waiting = 0
+        self._wanted = asyncio.Event()
+        self._snapshot_due = False
+        self._last_snapshot = 0
+        self._baselines: set[str] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._judged = [
+            name for entry in cell.scenario.expect if entry.kind == "untouched" for _, name in entry.flows()
+        ]
+
+    def start(self) -> None:
+        """Each actor has a task of its own: a slow one delays nobody else."""
+        work = self._cell.world.background
+        self._tasks = [work(self._follow(a), f"sample {a.name}") for a in self._cell.cast.all.values()]
+        self._tasks.append(work(self._take_due_snapshots(), "snapshots"))
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    @contextlib.contextmanager
+    def hurry(self) -> Iterator[None]:
+        """While somebody waits for what a sample would show."""
+        self._waiting += 1
+        self._wanted.set()
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._wanted.clear()
+
+    def want_snapshot(self) -> None:
+        self._snapshot_due = True
+
+    async def snapshot(self) -> None:
+        """Histograms of the flows that an `untouched` names."""
+        self._snapshot_due, self._last_snapshot = False, time.monotonic_ns()
+        if self._judged:
+            await self._cell.flows.snapshot(self._judged)
+
+    async def flush_snapshot(self) -> None:
+        if self._snapshot_due:
+            await self.snapshot()
+
+    async def _follow(self, actor: Actor) -> None:
+        while True:
+            if actor.answers:
+                with contextlib.suppress(RpcFailure):
+                    await self._sample(actor)
+            await self._pace()
+
+    async def sample_once(self, actor: Actor) -> None:
+        """RpcFailure"""
+        if isinstance(actor, SwitchActor):
+            await actor.sample()
+        elif isinstance(actor, Frontend):
+            await self._cell.flows.sample(actor)
+
+    async def baseline(self, actor: Actor) -> None:
+        """What it holds before the steps, or, where a step starts it first, as soon as it is connected."""
+        if actor.name not in self._baselines and actor.answers:
+            self._baselines.add(actor.name)
+            await actor.sample_resources("before")
+
+    def _connected(self, actor: Actor) -> bool:
+        frontends = self._cell.cast.frontends
+        mine = [actor.name] if actor.name in frontends else [f.name for f in frontends.values() if f.running]
+        return all(self._cell.is_port_up(self._cell.port_of(name)) for name in mine)
+
+    async def _sample(self, actor: Actor) -> None:
+        if actor.name not in self._baselines and self._connected(actor):
+            await self.baseline(actor)
+        await self.sample_once(actor)
+        self._cell.faults.look()
+        await self._cell.flows.start_ready()
+
+    async def _pace(self) -> None:
+        """A tenth of a second, or less as soon as somebody is in a hurry."""
+        if self._waiting:
+            await asyncio.sleep(_HURRIED_S)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PERIOD_S):
+                await self._wanted.wait()
+
+    async def _take_due_snapshots(self) -> None:
+        while True:
+            await asyncio.sleep(_PERIOD_S)
+            old_enough = time.monotonic_ns() - self._last_snapshot > _BETWEEN_SNAPSHOTS_NS
+            if self._snapshot_due and old_enough and not self._cell.faults.any_open:
+                await self.snapshot()
