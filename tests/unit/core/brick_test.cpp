@@ -207,6 +207,19 @@ BOOST_AUTO_TEST_CASE(a_full_egress_queue_drops_what_it_does_not_take_at_that_por
   BOOST_TEST(rig.conserved());
 }
 
+BOOST_AUTO_TEST_CASE(frames_too_big_for_a_port_are_dropped_alone) {
+  Rig rig;
+  rig.brick("lan", "switch");
+  FakePort& p0 = rig.port("p0", "lan");
+  FakePort& p1 = rig.port("p1", "lan");
+  p1.longest = 1500;
+  for (size_t size : {64, 9000, 64, 9000, 9000, 64, 9000}) p0.inject(frame(kBroadcast, station(1), size));
+  rig.run();
+  BOOST_TEST(p1.collect().size() == 3u);
+  BOOST_TEST(rig.drops("p1", DropReason::too_big) == 4u);
+  BOOST_TEST(rig.conserved());
+}
+
 BOOST_AUTO_TEST_CASE(packets_leave_by_the_queue_of_the_number_they_came_in_by) {
   Rig rig;
   rig.brick("lan", "switch");

@@ -69,7 +69,9 @@ void FakePort::release(WorkerContext& /*worker*/, uint16_t /*queue*/, Packet* /*
 }
 
 TxOutcome FakePort::transmit(WorkerContext& /*worker*/, uint16_t queue, Packet* const* packets, uint16_t count) {
-  const uint16_t taken = std::min<uint16_t>(count, room);
+  uint16_t taken = 0;
+  while (taken < std::min<uint16_t>(count, room) && packets[taken]->length <= longest) ++taken;
+  const bool too_big = taken < count && packets[taken]->length > longest;
   const auto out = static_cast<uint16_t>(queue % queues_.size());
   last_tx_queue = out;
   std::lock_guard lock(mutex_);
@@ -81,7 +83,7 @@ TxOutcome FakePort::transmit(WorkerContext& /*worker*/, uint16_t queue, Packet* 
   sent_ += taken;
   last_sent_ns_ = now_ns();
   arrived_.notify_all();
-  return {taken, out, DropReason::ring_full};
+  return {taken, out, too_big ? DropReason::too_big : DropReason::ring_full, too_big};
 }
 
 int FakePort::arm(uint16_t queue) {

@@ -26,6 +26,7 @@ class FakePort final : public testbed::Port {
   bool wait_for(size_t frames, std::chrono::milliseconds deadline);
   // How many frames of a burst transmit() takes; the rest is dropped as ring_full.
   std::atomic<uint16_t> room = testbed::kBurst;
+  std::atomic<size_t> longest = SIZE_MAX;  // what is longer is refused as too_big; the frames behind it are taken
   std::atomic<bool> can_kick = true;  // false: arm() answers kNap
   size_t unreleased() const { return unreleased_; }
   uint64_t sent() const { return sent_; }
