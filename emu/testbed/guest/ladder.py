@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Rung:
-    """`ask` asks the process to end (it may fail or hang: that costs its time only); it has `within_s` to be gone."""
+    """`ask` asks the process to end. From then on it has `within_s` to be gone, the asking included; when asking fails (any
+    exception) or says that it was in vain (False), the next rung follows at once."""
 
     name: str
-    ask: Callable[[], Awaitable[None]]
+    ask: Callable[[], Awaitable[bool]]
     within_s: float
 
 
@@ -23,22 +23,26 @@ async def descend(gone: asyncio.Event, rungs: Sequence[Rung]) -> str:
     if gone.is_set():
         return ""
     for rung in rungs:
-        with contextlib.suppress(TimeoutError):
+        asking = asyncio.ensure_future(_ask(rung))
+        waiting = asyncio.ensure_future(gone.wait())
+        try:
             async with asyncio.timeout(rung.within_s):
-                await _ask(rung, gone)
-                await gone.wait()
+                await asyncio.wait({asking, waiting}, return_when=asyncio.FIRST_COMPLETED)
+                if gone.is_set() or await asking:
+                    await waiting
+        except TimeoutError:
+            pass
+        finally:
+            asking.cancel()
+            waiting.cancel()
+            await asyncio.gather(asking, waiting, return_exceptions=True)
         if gone.is_set():
             return rung.name
     raise TimeoutError(f"still there after {', '.join(rung.name for rung in rungs)}")
 
 
-async def _ask(rung: Rung, gone: asyncio.Event) -> None:
-    """Runs until the request was made, failed, or is pointless."""
-    asking = asyncio.ensure_future(rung.ask())
-    waiting = asyncio.ensure_future(gone.wait())
+async def _ask(rung: Rung) -> bool:
     try:
-        await asyncio.wait({asking, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (asking, waiting):
-            task.cancel()
-        await asyncio.gather(asking, waiting, return_exceptions=True)
+        return await rung.ask()
+    except Exception:  # noqa: BLE001 - whatever is wrong with asking, there is a next rung
+        return False

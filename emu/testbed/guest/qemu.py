@@ -14,31 +14,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shlex
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-
-from qemu.qmp import EventListener, Message, QMPClient, QMPError
 
 from testbed.check.evidence import Event
 from testbed.guest import accel
 from testbed.guest.agent import AgentChannel
 from testbed.guest.clock import FlowClock, Reading
-from testbed.guest.command import Accelerator, GuestOptions, Host, command, qemu_version
+from testbed.guest.command import Accelerator, GuestOptions, Host, QemuMissing, command, qemu_version
+from testbed.guest.console import last_words, tail
 from testbed.guest.image import Image
 from testbed.guest.ladder import Rung, descend
-from testbed.run.rpc import Document, RpcClosed, RpcFailure
+from testbed.guest.monitor import Monitor, MonitorError
+from testbed.guest.spawn import spawn, status_name
+from testbed.run.rpc import Document, RpcClosed
 
-TAIL_LINES = 20
-QMP_EVENTS = ("SHUTDOWN", "RESET", "GUEST_PANICKED", "GUEST_CRASHLOADED")
 RESETS_OF_ONE_S = 0.5
-# A parent that is killed takes its guests along. setpriv is in util-linux, which every Debian has.
-WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
 
 
 class GuestError(Exception):
@@ -73,12 +69,12 @@ class Guest:
         self._on_event = on_event
         self._on_reboot = on_reboot
         self._process: asyncio.subprocess.Process | None = None
-        self._qmp = QMPClient(options.name)
+        self._monitor = Monitor(options.name, self._monitor_said)
         self._agent = AgentChannel(options.name, on_event, self._agent_ready)
         self._ready = asyncio.Event()
         self._gone = asyncio.Event()
         self._last_reset = 0.0
-        self._tasks: list[asyncio.Task[None]] = []
+        self._watcher: asyncio.Task[None] | None = None
 
     @property
     def name(self) -> str:
@@ -111,31 +107,28 @@ class Guest:
         accelerator = (
             self._accelerator or (await asyncio.to_thread(accel.probe, self.image.kernel)).accelerator
         )
-        version = await asyncio.to_thread(qemu_version)
+        try:
+            version = await asyncio.to_thread(qemu_version)
+        except QemuMissing as error:
+            raise GuestError(f"{self.name}: {error}") from None
         monitor, monitor_theirs = socket.socketpair()
         agent, agent_theirs = socket.socketpair()
-        with monitor_theirs, agent_theirs, open(self.output, "ab") as output:
+        with monitor_theirs, agent_theirs:
+            fds = (monitor_theirs.fileno(), agent_theirs.fileno())
             host = Host(
-                version, accelerator, self.image.kernel.image, self.image.initramfs, self.console,
-                monitor_theirs.fileno(), agent_theirs.fileno(),
-            )  # fmt: skip
+                version, accelerator, self.image.kernel.image, self.image.initramfs, self.console, *fds
+            )
             self.command = command(self.options, host)
             try:
-                self._process = await asyncio.create_subprocess_exec(
-                    *WITH_PARENT, *self.command,
-                    stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
-                    pass_fds=(host.monitor_fd, host.agent_fd), start_new_session=True, env=self._environment,
-                )  # fmt: skip
+                self._process = await spawn(self.command, self.output, fds, self._environment)
             except OSError as error:
                 monitor.close()
                 agent.close()
                 raise GuestError(f"{self.name}: {error}") from None
         self._tell("guest.started", pid=self.pid, accelerator=accelerator, qemu=str(version))
+        self._watcher = asyncio.create_task(self._watch(), name=f"watch {self.name}")
+        self._monitor.follow(monitor)
         await self._agent.open(agent)
-        self._tasks = [
-            asyncio.create_task(self._watch(), name=f"watch {self.name}"),
-            asyncio.create_task(self._follow_monitor(monitor), name=f"monitor {self.name}"),
-        ]
 
     async def ready(self, deadline_s: float) -> None:
         """Until the agent of the current boot answers. GuestError with the last words when it dies or takes too long."""
@@ -164,9 +157,6 @@ class Guest:
         """Removes and inserts the network driver; flows go on over the new interface."""
         await self.call("reload", timeout=timeout)
 
-    async def set_queues(self, count: int) -> None:
-        await self.call("queues", {"count": count}, timeout=10)
-
     async def reboot(self) -> None:
         """The guest's own reboot. Returns when it began; `ready` waits for its end."""
         self._ready.clear()
@@ -186,13 +176,11 @@ class Guest:
         return await self._agent.read_clock()
 
     async def qmp(self, execute: str, arguments: Document | None = None, timeout: float = 5.0) -> Any:
+        """Any command of QEMU's monitor. GuestError."""
         try:
-            async with asyncio.timeout(timeout):
-                return await self._qmp.execute(execute, arguments)
-        except TimeoutError:
-            raise GuestError(f"{self.name}: QEMU did not answer {execute} within {timeout:g} s") from None
-        except QMPError as error:
-            raise GuestError(f"{self.name}: {execute}: {error}") from None
+            return await self._monitor.execute(execute, arguments, timeout)
+        except MonitorError as error:
+            raise GuestError(str(error)) from None
 
     def stop(self) -> None:
         """SIGSTOP: every thread of it stands still, nobody inside notices."""
@@ -209,35 +197,29 @@ class Guest:
         """Down the ladder; returns the rung that was enough. Without grace the agent is not asked."""
         self.expected_to_end = True
         self.cont()
-        rungs = [
-            Rung("agent", self._ask_agent, graceful_s),
-            Rung("quit", self._ask_quit, 2.0),
-            Rung("SIGTERM", self._sender(signal.SIGTERM), 2.0),
-            Rung("SIGKILL", self._sender(signal.SIGKILL), 10.0),
-        ]
-        if not self._ready.is_set() or graceful_s <= 0:
-            rungs = rungs[1:]
+        rungs = [Rung("SIGKILL", self._sender(signal.SIGKILL), 10.0)]
+        if self._monitor.connected:  # else QEMU still waits for its backend, and hears nothing but SIGKILL
+            rungs = [
+                Rung("quit", self._ask_quit, 2.0),
+                Rung("SIGTERM", self._sender(signal.SIGTERM), 2.0),
+                *rungs,
+            ]
+        if self._ready.is_set() and graceful_s > 0:
+            rungs = [Rung("agent", self._ask_agent, graceful_s), *rungs]
         return await descend(self._gone, rungs)
 
     async def close(self) -> None:
         """Whatever state it is in, afterwards nothing of it is left. Idempotent."""
         if self.running:
             await self.shutdown(graceful_s=0)
-        for task in self._tasks:
-            if task.get_name().startswith("monitor"):
-                task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._watcher is not None:
+            await self._watcher
         await self._agent.close()
-        with contextlib.suppress(Exception):
-            await self._qmp.disconnect()
+        await self._monitor.close()
 
     def last_words(self) -> str:
         """How it ended (or not), the command line, and the last lines of QEMU's output and of the console."""
-        parts = [f"status: {self.status or 'running'}", f"command: {shlex.join(self.command)}"]
-        for title, path in (("qemu", self.output), ("console", self.console)):
-            lines = tail(path)
-            parts.append(f"{title}: {' | '.join(lines)}" if lines else f"{title}: (silent)")
-        return "\n".join(parts)
+        return last_words(self.status, self.command, {"qemu": self.output, "console": self.console})
 
     async def _until(self, wanted: asyncio.Event, deadline_s: float, lament: str) -> None:
         waiting = [asyncio.ensure_future(event.wait()) for event in (wanted, self._gone)]
@@ -254,7 +236,7 @@ class Guest:
     async def _watch(self) -> None:
         assert self._process is not None
         code = await self._process.wait()
-        self.status = f"exit {code}" if code >= 0 else signal.Signals(-code).name
+        self.status = status_name(code)
         self._gone.set()
         self._ready.clear()
         self._tell(
@@ -265,26 +247,16 @@ class Guest:
             stderr_tail=tail(self.output),
         )
 
-    async def _follow_monitor(self, connected: socket.socket) -> None:
-        listener = EventListener(names=QMP_EVENTS)
-        self._qmp.register_listener(listener)
-        try:
-            await self._qmp.connect(connected)
-        except QMPError:
-            return  # it died before: _watch tells
-        async for message in listener:
-            self._monitor_said(message)
-
-    def _monitor_said(self, message: Message) -> None:
-        data: Any = message.get("data", {})
-        match message["event"]:
+    def _monitor_said(self, event: str, data: Document) -> None:
+        by_guest, reason = bool(data.get("guest")), str(data.get("reason", ""))
+        match event:
             case "RESET":
-                self._was_reset(bool(data.get("guest")), str(data.get("reason", "")))
+                self._was_reset(by_guest, reason)
             case "GUEST_PANICKED" | "GUEST_CRASHLOADED":
                 self._ready.clear()
                 self._tell("guest.panicked", console_tail=tail(self.console))
             case "SHUTDOWN":
-                self._tell("guest.shutdown", by_guest=bool(data.get("guest")), reason=data.get("reason", ""))
+                self._tell("guest.shutdown", by_guest=by_guest, reason=reason)
 
     def _was_reset(self, by_guest: bool, reason: str) -> None:
         """One reset is several to QEMU: the firmware resets the machine again until its own memory is pristine."""
@@ -310,28 +282,18 @@ class Guest:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
-    def _sender(self, number: signal.Signals) -> Callable[[], Any]:
-        async def send() -> None:
+    def _sender(self, number: signal.Signals) -> Callable[[], Awaitable[bool]]:
+        async def send() -> bool:
             self._signal(number)
+            return True
 
         return send
 
-    async def _ask_agent(self) -> None:
-        with contextlib.suppress(RpcFailure):
+    async def _ask_agent(self) -> bool:
+        with contextlib.suppress(RpcClosed):  # it ended before it could say that it would
             await self.call("shutdown", timeout=2)
+        return True
 
-    async def _ask_quit(self) -> None:
-        with contextlib.suppress(Exception):  # whatever is wrong with the monitor, the next rung needs none
-            await self._qmp.execute("quit")
-
-
-def tail(path: Path, lines: int = TAIL_LINES) -> list[str]:
-    """The last lines of a file that may not be there, without colours and other control characters."""
-    try:
-        with open(path, "rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - 16384))
-            text = file.read().decode(errors="replace")
-    except OSError:
-        return []
-    clean = "".join(character for character in text if character.isprintable() or character == "\n")
-    return [line for line in clean.splitlines() if line.strip()][-lines:]
+    async def _ask_quit(self) -> bool:
+        await self.qmp("quit", timeout=2)
+        return True
