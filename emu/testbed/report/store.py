@@ -6,6 +6,7 @@ evidence.json with everything else. `testbed.check.judge(load_evidence(...))` re
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Iterator
@@ -40,7 +41,8 @@ def write_text(path: Path, text: str) -> None:
         scratch.write_text(text, encoding="utf-8")
         scratch.replace(path)
     except OSError as error:
-        scratch.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            scratch.unlink()
         raise ReportError(f"cannot write {path}: {error.strerror or error}") from error
 
 
