@@ -4,6 +4,7 @@
 #include <cstring>
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <nmmintrin.h>
 #endif
 
@@ -89,7 +90,16 @@ __attribute__((target("sse4.2"))) uint32_t advance_sse42(uint32_t before, const 
   return tail;
 }
 
-const auto kAdvance = __builtin_cpu_supports("sse4.2") ? advance_sse42 : advance_table;
+// QEMU's TCG computes the instruction bit by bit: 23 us for 1500 octets against 4.5 us by table. It names itself in the
+// hypervisor leaf.
+bool interpreted() {
+  unsigned eax = 0, signature[3] = {};
+  if (!__get_cpuid(1, &eax, &signature[0], &signature[1], &signature[2]) || !(signature[1] & 1u << 31)) return false;
+  __cpuid(0x40000000, eax, signature[0], signature[1], signature[2]);
+  return std::memcmp(signature, "TCGTCGTCGTCG", sizeof signature) == 0;
+}
+
+const auto kAdvance = __builtin_cpu_supports("sse4.2") && !interpreted() ? advance_sse42 : advance_table;
 
 #else
 
