@@ -8,8 +8,8 @@ Events the checkers read. From the programs (docs/protocol.md): process.started,
 session.up, session.down, session.first_packet, session.message, flow.moving, flow.outage, agent.ready, kernel.error,
 guest.link, port.added, port.removed. From the runner, whose `actor` field is the actor they are about:
   process.spawned {pid}                       just before exec
-  guest.panicked {text, console}              the guest's kernel says so
-  guest.died {status, console}                QEMU is gone, or the guest stopped for good
+  guest.panicked {console_tail}               the guest's kernel says so
+  guest.died {status, expected, console_tail} QEMU is gone, or the guest stopped for good
   label {text}                                a mark for the report
 """
 

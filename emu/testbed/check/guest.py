@@ -100,9 +100,16 @@ def _unasked_ends(evidence: Evidence, name: str, ends: list[Event]) -> list[str]
                 if end.name == "guest.panicked"
                 else f"died ({end.fields.get('status', 'no status')})"
             )
-            text = str(end.fields.get("text", "")).strip()
-            told.append(f"{name} {what}, {_at(evidence, end)}" + (f": {text[:160]}" if text else ""))
+            last = _last_words(end)
+            told.append(f"{name} {what}, {_at(evidence, end)}" + (f": {last}" if last else ""))
     return told
+
+
+def _last_words(end: Event) -> str:
+    """What the kernel said, or the last lines of its console."""
+    lines = [str(line).strip() for line in end.fields.get("console_tail", [])]
+    text = str(end.fields.get("text", "")).strip() or " | ".join(line for line in lines if line)
+    return text[-240:]
 
 
 def _check_guest(guest: _Guest, rules: Rules, guests: list[str]) -> CheckResult:

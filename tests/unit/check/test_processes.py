@@ -185,6 +185,7 @@ def test_a_guest_started_anew_by_the_runner_did_not_reboot() -> None:
             "Kernel panic - not syncing",
         ),
         (Event(KILL, "g1", "guest.died", {"status": "SIGSEGV"}), "g1 died (SIGSEGV)"),
+        (Event(KILL, "g1", "guest.died", {"console_tail": ["Oops", "", "end trace"]}), "Oops | end trace"),
     ],
 )
 def test_a_guest_that_dies_or_panics_fails_without_being_asked(event: Event, text: str) -> None:
