@@ -89,7 +89,11 @@ def _check_flow(evidence: Evidence, flow: FlowEvidence, rules: Rules) -> CheckRe
         return CheckResult("flow", flow.name, (unknown("report", reason),))
     seen = _Flow(evidence, flow)
     wanted = _wanted(evidence, flow, rules)
-    findings = [_moved(seen), *(_judge(seen, rule, comparison) for rule, comparison in wanted.items())]
+    findings = [
+        _moved(seen),
+        *_adds_up(seen),
+        *(_judge(seen, rule, comparison) for rule, comparison in wanted.items()),
+    ]
     return CheckResult("flow", flow.name, tuple(findings), seen.measured())
 
 
@@ -100,6 +104,16 @@ def _moved(seen: _Flow) -> Finding:
     sent = seen.sender.get("sent")
     reason = f"no packet of {seen.name} ever arrived ({'unknown' if sent is None else sent} sent): nothing was tested"
     return unknown("moved", reason, 0, "> 0")
+
+
+def _adds_up(seen: _Flow) -> list[Finding]:
+    """Both reports of a flow that ran through tell of the same packets; if not, neither can be believed."""
+    sent, received = seen.sender.get("sent"), seen.receiver.get("received")
+    anew = seen.flow.sender_incarnations > 1 or seen.flow.receiver_incarnations > 1
+    if anew or not isinstance(sent, int) or not isinstance(received, int) or sent == received + seen.lost:
+        return []
+    reason = f"the reports about {seen.name} contradict each other: {sent} sent, but {received} received and {seen.lost} lost"
+    return [unknown("adds_up", reason, received + seen.lost, str(sent))]
 
 
 def _judge(seen: _Flow, rule: str, wanted: Comparison) -> Finding:
@@ -120,7 +134,18 @@ def _count(seen: _Flow, rule: str, wanted: Comparison) -> Finding:
         reason = f"neither end of {seen.name} says how many were {rule} ({seen.flow.missing or 'not in its report'})"
         return unknown(rule, reason, None, str(wanted))
     reason = f"{value} packets of {seen.name} were {rule}, wanted {wanted}"
+    unclear = _unclear(seen, rule)
+    if wanted.holds(value) and not wanted.holds(value + unclear):
+        reason = f"{value} packets of {seen.name} were {rule}, {unclear} more may have been: its receiver ran out of room"
+        return unknown(rule, reason, value, str(wanted))
     return judge_value(rule, value, wanted, reason)
+
+
+def _unclear(seen: _Flow, rule: str) -> int:
+    """Packets the receiver could not place: late or duplicate, or of an incarnation too many."""
+    if rule not in ("duplicated", "reordered"):
+        return 0
+    return int(seen.receiver.get("unclear", 0)) + int(seen.receiver.get("strangers", 0))
 
 
 def _misdelivered(seen: _Flow, rule: str, wanted: Comparison) -> Finding:

@@ -10,6 +10,9 @@ from testbed.check.rules import judge_value
 
 PERCENTS = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9, "max": 100.0}
 
+# Stamps from the future count as no latency at all; more of them than this pull percentiles down.
+_EARLY_SHARE = 0.001
+
 
 def histogram_of(flow: FlowEvidence) -> Histogram | None:
     """None: the receiver sent none. Raises HistogramError when it is damaged."""
@@ -34,6 +37,10 @@ def judge_latency(flow: FlowEvidence, rule: str, wanted: Comparison) -> Finding:
         return unknown(rule, f"no latencies of {flow.name} were recorded", None, str(wanted))
     if rule != "max" and not enough_for(PERCENTS[rule], histogram.count):
         reason = f"{histogram.count} packets of {flow.name} are too few to speak of {rule}"
+        return unknown(rule, reason, None, str(wanted))
+    early = (flow.receiver or {}).get("negative_latency", 0)
+    if early > histogram.count * _EARLY_SHARE:
+        reason = f"{early} packets of {flow.name} arrived before they were sent: its ends' clocks are apart"
         return unknown(rule, reason, None, str(wanted))
     value = histogram.percentile(PERCENTS[rule])
     if flow.clock_error_ns and wanted.holds(value - flow.clock_error_ns) != wanted.holds(

@@ -19,6 +19,9 @@ from testbed.check.evidence import Document, Event, Evidence, FlowEvidence
 
 Span = tuple[int, int]
 
+# Below this a receiver calls no silence an outage (emu/flow/outage.hpp).
+LEAST_OUTAGE_NS = 20_000_000
+
 
 def merged(spans: list[Span]) -> list[Span]:
     """The same times, in order and without overlaps."""
@@ -90,9 +93,10 @@ def gaps_of(flow: FlowEvidence) -> list[Gap]:
 
 
 def _tails(sender: Document | None, receiver: Document) -> list[Gap]:
+    """Of the sender's present incarnation; how far an earlier one had got nobody knows any more."""
     if sender is None:
         return []
-    highest: list[Any] = receiver.get("highest", [])
+    highest: list[Any] = _highest(sender, receiver)
     tails = []
     for stream, following in enumerate(sender.get("next", [])):
         arrived = highest[stream] if stream < len(highest) else None
@@ -104,13 +108,23 @@ def _tails(sender: Document | None, receiver: Document) -> list[Gap]:
     return tails
 
 
+def _highest(sender: Document, receiver: Document) -> list[Any]:
+    incarnations = receiver.get("incarnations")
+    if incarnations is None or "epoch" not in sender:
+        return list(receiver.get("highest", []))
+    own = [entry["highest"] for entry in incarnations if entry["epoch"] == sender["epoch"]]
+    return list(own[-1]) if own else []
+
+
 def outages_of(evidence: Evidence, flow: FlowEvidence) -> list[Outage]:
-    """Silences of the receiver. One that began with the last packet sent is the end of the flow and no outage."""
-    seen = [] if flow.receiver is None else flow.receiver.get("outages", [])
+    """Silences of the receiver. One that began with the last packets sent is the end of the flow and no outage."""
+    receiver = flow.receiver or {}
+    seen = receiver.get("outages", [])
     last_sent = (flow.sender or {}).get("last_ns") or 0
+    threshold = receiver.get("outage_threshold_ns", LEAST_OUTAGE_NS)
     outages = [Outage(entry["start_ns"], entry["end_ns"]) for entry in seen if entry.get("end_ns")]
     for entry in seen:
-        if not entry.get("end_ns") and last_sent > entry["start_ns"]:
+        if not entry.get("end_ns") and last_sent > entry["start_ns"] + threshold:
             outages.append(Outage(entry["start_ns"], last_sent, open=True))
     return sorted(outages + _before_this_life(evidence, flow), key=lambda outage: outage.start)
 

@@ -18,6 +18,9 @@ switch that sends to the wrong port:
 
 A switch that was killed cannot be asked any more; its last sample is what is known. Arrivals between that sample and its
 death are counted in neither direction.
+
+The list does not tell a probe from the acknowledgement of a closed loop, whose number counts something else, nor one
+incarnation of a sender from the next. For flows with either, rule 3 alone holds.
 """
 
 from __future__ import annotations
@@ -75,6 +78,12 @@ class _Missing:
         return index >= 0 and arrival.seq <= runs[index][1]
 
 
+def _unsure(flow: FlowEvidence) -> bool:
+    """Whether its own end cannot say of a foreign arrival whether it got that packet, too."""
+    restarted = flow.receiver_incarnations > 1 or flow.sender_incarnations > 1
+    return flow.receiver is None or restarted or flow.rate_pps is None
+
+
 def _unreachable(evidence: Evidence, flow: FlowEvidence, t: int) -> bool:
     receiver = flow.receiver or {}
     error = flow.clock_error_ns
@@ -86,8 +95,8 @@ def _unreachable(evidence: Evidence, flow: FlowEvidence, t: int) -> bool:
 
 def misdelivered(evidence: Evidence, flow: FlowEvidence) -> list[Arrival]:
     """Arrivals of this flow at foreign ends that rules 1 and 2 do not explain."""
-    if flow.receiver is None or flow.receiver_incarnations > 1:
-        return []  # its own end cannot say what it got; `flooding` still counts the copies
+    if _unsure(flow):
+        return []
     missing = _Missing(flow)
     suspects = {
         (arrival.stream, arrival.seq): arrival

@@ -134,7 +134,8 @@ def test_an_outage_that_never_ended_never_passes_however_short_it_was() -> None:
 
 
 def test_silence_after_the_last_packet_sent_is_no_outage() -> None:
-    evidence = with_flow(reconnect(), "probe", receiver={"outages": [{"start_ns": STOP, "end_ns": None}]})
+    start = STOP - 5 * MS  # the last ten packets were lost, and nothing came after them
+    evidence = with_flow(reconnect(), "probe", receiver={"outages": [{"start_ns": start, "end_ns": None}]})
     assert result(judge(evidence), "flow", "probe").measured["outages_ms"] == []
 
 
@@ -207,6 +208,42 @@ def test_a_guests_clock_that_is_not_known_well_enough_makes_a_close_latency_unkn
     assert judge(evidence).verdict == "passed"
     blurred = with_flow(evidence, "probe", clock_error_ns=20_000)
     assert finding(blurred, "flow", "probe", "p99").verdict == "unknown"
+
+
+def test_reports_that_contradict_each_other_are_believed_in_nothing() -> None:
+    culprit = only_culprit(
+        with_flow(expecting(reconnect()), "probe", receiver={"received": 7590}), "flow", "unknown"
+    )
+    assert "7800 sent, but 7590 received and 207 lost" in culprit.reason
+
+
+@pytest.mark.parametrize("field", ["unclear", "strangers"])
+def test_packets_the_receiver_could_not_place_make_no_duplicates_unknown(field: str) -> None:
+    evidence = with_flow(expecting(reconnect()), "probe", receiver={field: 3})
+    assert finding(evidence, "flow", "probe", "duplicated").verdict == "unknown"
+    allowed = expecting(evidence, {"allow": {"duplicated": "<= 3", "because": "..."}})
+    assert finding(allowed, "flow", "probe", "duplicated").verdict == "passed"
+
+
+def test_packets_from_the_future_make_latencies_unknown() -> None:
+    evidence = expecting(reconnect(), {"flow": {"name": "probe", "p99": "<= 5ms"}})
+    assert judge(with_flow(evidence, "probe", receiver={"negative_latency": 5})).verdict == "passed"
+    assert only_culprit(with_flow(evidence, "probe", receiver={"negative_latency": 500}), "flow", "unknown")
+
+
+def test_what_a_sender_lost_last_is_counted_from_its_own_incarnation() -> None:
+    evidence = reconnect()
+    lives = [
+        {"epoch": 1, "highest": [7799]},
+        {"epoch": 2, "highest": [4]},
+    ]
+    sender = {"epoch": 2, "sent": 10, "next": [10]}
+    evidence = with_flow(
+        evidence, "probe", sender=sender, receiver={"incarnations": lives}, sender_incarnations=2
+    )
+    assert result(judge(evidence), "flow", "probe").measured["lost"] == 207 + 5
+    silent = with_flow(evidence, "probe", receiver={"incarnations": lives[:1]})
+    assert result(judge(silent), "flow", "probe").measured["lost"] == 207 + 10
 
 
 def test_a_damaged_histogram_is_unknown_and_does_not_hide_the_counts() -> None:

@@ -6,6 +6,7 @@ import copy
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from asserting import only_culprit, result
 from made_flow import MS
 from made_run import DOWN, FLOODED, START, expecting, reconnect, with_flow
@@ -26,7 +27,8 @@ def _missing(evidence: Evidence, seq: int, t: int) -> Evidence:
     """g1 did not get this number of the flow probe, sent at t."""
     gaps = (evidence.flows["probe"].receiver or {})["gaps"]
     gap = {"stream": 0, "first": seq, "last": seq, "after_ns": t - MS, "before_ns": t + MS}
-    return with_flow(evidence, "probe", receiver={"gaps": [gap, *gaps]})
+    received = (evidence.flows["probe"].receiver or {})["received"] - 1
+    return with_flow(evidence, "probe", receiver={"gaps": [gap, *gaps], "received": received})
 
 
 def _last_life(evidence: Evidence, **changes: dict[str, Any]) -> Evidence:
@@ -118,6 +120,17 @@ def test_allow_covers_the_floods_too() -> None:
 def test_a_backend_that_does_not_count_floods_leaves_copies_unknown() -> None:
     evidence = replace(expecting(reconnect()), switches=[], backend="ovs-dpdk")
     only_culprit(evidence, "misdelivery", "unknown")
+
+
+@pytest.mark.parametrize("change", [{"rate_pps": None}, {"sender_incarnations": 2}])
+def test_numbers_that_may_mean_something_else_are_left_to_the_count_of_floods(change: dict[str, Any]) -> None:
+    t = START + 500 * MS
+    evidence = _last_life(
+        _arrivals(_missing(expecting(reconnect()), 800, t), (800, t)), bricks={"lan": {"flooded": 9}}
+    )
+    assert (
+        result(judge(with_flow(evidence, "probe", **change)), "flow", "probe").measured["misdelivered"] == 0
+    )
 
 
 def test_numbers_in_merged_gaps_accuse_nobody() -> None:
