@@ -29,6 +29,7 @@ from testbed.scenario.topology import Qemu
 UP_S = 30.0
 GUEST_UP_S = 90.0
 CONNECTED_S = 10.0
+_TICK_S = 0.125
 
 
 class Interrupt:
@@ -75,6 +76,7 @@ async def conduct(
             cell = Cell(planned.scenario, planned.cell, seed, backend, kit, world, watcher)
             announce(cell)
             start = time.monotonic_ns()
+            world.background(_ticks(watcher), "ticks")
             await _play(cell, outcome, interrupt)
             try:
                 end = await wind_down(cell, surroundings, hurried=interrupt.pressed > 0)
@@ -107,6 +109,12 @@ async def _play(cell: Cell, outcome: _Outcome, interrupt: Interrupt) -> None:
         pressed(1)
     with contextlib.suppress(asyncio.CancelledError):
         await body
+
+
+async def _ticks(watcher: Watcher) -> None:
+    while True:
+        await asyncio.sleep(_TICK_S)
+        watcher.tick()
 
 
 def kill_now(actor: Actor) -> None:

@@ -32,4 +32,7 @@ class Watcher:
 
     def left_out(self, cell: dict[str, Any], because: str) -> None: ...
 
+    def tick(self) -> None:
+        """About eight times a second."""
+
     def close(self) -> None: ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
@@ -51,6 +51,29 @@ class ScenarioFile:
             if selected(entry.cell, wanted):
                 raise _usage(f"--cell {cell_text(entry.cell)} is left out by the scenario: {entry.because}")
         return chosen
+
+
+@dataclass(frozen=True)
+class Job:
+    """A file, and those of its cells that are wanted."""
+
+    file: ScenarioFile
+    cells: list[CellScenario]
+
+
+def load_jobs(paths: Iterable[FilePath], cells: Mapping[str, str]) -> list[Job]:
+    """Raises ScenarioError with the mistakes of all files."""
+    jobs: list[Job] = []
+    mistakes: list[Mistake] = []
+    for path in paths:
+        try:
+            file = load_scenario(path)
+            jobs.append(Job(file, file.select(cells)))
+        except ScenarioError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise ScenarioError(mistakes)
+    return jobs
 
 
 def load_scenario(path: FilePath) -> ScenarioFile:

@@ -25,6 +25,7 @@ from testbed.scenario.units import Size
 LONGEST_SOCKET_PATH = 107
 
 Role = Literal["client", "server"]
+Ring = Literal["split", "packed"]
 
 
 def opposite(role: Role) -> Role:
@@ -144,12 +145,14 @@ class VirtioUser(Model):
 
     type: Literal["virtio-user"]
     port: Reference
-    ring: Literal["split", "packed"] = "split"
+    ring: Ring = "split"
     queues: int = Field(1, ge=1, le=8)
     queue_size: int = Field(256, ge=64, le=1024)
     in_order: bool = True
     mergeable: bool = True
-    vectorized: bool = Field(False, description="the driver's vector paths; split rings then are not in order")
+    vectorized: bool = Field(
+        False, description="the driver's vector paths; split rings then are not in order"
+    )
     placement: Literal["process", "in-process"] = "process"
 
     @field_validator("queue_size")
@@ -179,7 +182,7 @@ class Qemu(Model):
 
     type: Literal["qemu"]
     port: Reference
-    ring: Literal["split", "packed"] = "split"
+    ring: Ring = "split"
     queues: int = Field(1, ge=1, le=8)
     queue_size: int = Field(256, ge=64, le=1024)
     memory: MemoryMb = 256

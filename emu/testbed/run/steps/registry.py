@@ -76,7 +76,7 @@ else:
             Discriminator(_kind_of),
         ],
         BeforeValidator(_one_known_key),
-        WithJsonSchema({"$ref": "#/$defs/Step"}),
+        WithJsonSchema({"x-is": "Step"}),  # scenario/schema.py puts the steps there
     ]
     for _nested in (Repeat, Parallel, Random):
         _nested.model_rebuild(force=True, _types_namespace={"AnyStep": AnyStep})
