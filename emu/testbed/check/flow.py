@@ -16,6 +16,7 @@ from testbed.check.losses import Outage, gaps_of, outages_of
 from testbed.check.misdelivery import misdelivered
 from testbed.check.result import CheckResult, Finding, passed, unknown
 from testbed.check.rules import ALWAYS_PER_FLOW, Rules, judge_value, limit, misfit, names
+from testbed.check.topology import drops_at
 
 _NOT_RULES = frozenset({"name", "names", "because"})
 _OUTSIDE = "outside outages"
@@ -34,6 +35,7 @@ class _Flow:
         self.lost = sum(gap.count for gap in gaps)
         self.lost_outside = sum(gap.outside(self.outages) for gap in gaps)
         self.misdelivered = misdelivered(evidence, flow)
+        self.dropped = drops_at(evidence, flow.sink)
 
     def measured(self) -> Document:
         document: Document = {
@@ -49,6 +51,8 @@ class _Flow:
             "outages_ms": [round((outage.end - outage.start) / 1e6, 3) for outage in self.outages],
             "latency_us": self._latency(),
         }
+        if self.dropped:
+            document["dropped_at_its_port"] = self.dropped
         if self.flow.receiver_incarnations > 1:
             document["covers"] = "what came after the receiver's last start"
         return document
@@ -112,7 +116,8 @@ def _adds_up(seen: _Flow) -> list[Finding]:
     anew = seen.flow.sender_incarnations > 1 or seen.flow.receiver_incarnations > 1
     if anew or not isinstance(sent, int) or not isinstance(received, int) or sent == received + seen.lost:
         return []
-    reason = f"the reports about {seen.name} contradict each other: {sent} sent, but {received} received and {seen.lost} lost"
+    told = f"{sent} sent, but {received} received and {seen.lost} lost"
+    reason = f"the reports about {seen.name} contradict each other: {told}"
     return [unknown("adds_up", reason, received + seen.lost, str(sent))]
 
 
@@ -176,7 +181,9 @@ def _lost(seen: _Flow, rule: str, wanted: Comparison) -> Finding:
             f"{seen.flow.sink} was started anew, and what its earlier life received of {seen.name} is gone"
         )
         return unknown(rule, reason, lost, str(wanted))
-    return judge_value(rule, value, wanted, f"{what}, wanted {wanted}", lost)
+    drops = ", ".join(f"{count} {reason}" for reason, count in seen.dropped.items())
+    where = f" (dropped on the way out to {seen.flow.sink}, of all flows: {drops})" if drops else ""
+    return judge_value(rule, value, wanted, f"{what}, wanted {wanted}{where}", lost)
 
 
 def _outage(seen: _Flow, rule: str, wanted: Comparison) -> Finding:

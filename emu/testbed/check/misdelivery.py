@@ -103,7 +103,7 @@ def misdelivered(evidence: Evidence, flow: FlowEvidence) -> list[Arrival]:
         for arrival in arrivals_of(evidence)
         if arrival.flow == flow.flow_id and arrival in missing and not _unreachable(evidence, flow, arrival.t)
     }
-    excused = drops_at(evidence, flow.sink)
+    excused = sum(drops_at(evidence, flow.sink).values())
     return sorted(suspects.values())[excused:]
 
 

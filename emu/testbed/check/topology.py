@@ -43,12 +43,14 @@ def port_counters(evidence: Evidence, actor: str, port: str) -> Iterator[tuple[S
             yield life, counters
 
 
-def drops_at(evidence: Evidence, frontend: str) -> int:
-    """Packets that were to leave towards this frontend and did not, over all lives of its switch."""
+def drops_at(evidence: Evidence, frontend: str) -> dict[str, int]:
+    """Packets that were to leave towards this frontend and did not, by reason, over all lives of its switch."""
     place = port_of(evidence.topology, frontend)
-    if place is None:
-        return 0
-    return sum(total(counters.get("drops")) for _, counters in port_counters(evidence, *place))
+    drops: dict[str, int] = {}
+    for _, counters in port_counters(evidence, *place) if place else []:
+        for reason, count in (counters.get("drops") or {}).items():
+            drops[reason] = drops.get(reason, 0) + int(count)
+    return {reason: count for reason, count in drops.items() if count}
 
 
 def total(counts: dict[str, Any] | None) -> int:
