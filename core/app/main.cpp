@@ -11,13 +11,7 @@
 #include "core/base/eal.hpp"
 #include "core/base/process.hpp"
 #include "core/bricks/register.hpp"
-#if __has_include("vdev/ports.hpp")
 #include "vdev/ports.hpp"
-#else
-namespace testbed {
-static void register_ports(PortFactories&) {}
-}  // namespace testbed
-#endif
 
 namespace {
 
