@@ -97,19 +97,37 @@ uint32_t Sender::poll(Transport& transport, bool link_up, uint64_t now_ns) {
     return 0;
   }
   if (transport.queues() != arranged_for_) arrange_lanes(transport.queues());
-  uint32_t left = std::min<uint32_t>(due, kBurst);
+  const uint32_t sent = closed_loop() ? fill_lanes(transport, std::min<uint32_t>(due, kBurst), now_ns)
+                                      : deal_out(transport, std::min<uint32_t>(due, kBurst), now_ns);
+  if (sent > 0) stuck_ = false;
+  return sent;
+}
+
+// Paced: to each lane the same, and who gets one more goes round. A full queue costs what was its share and nobody else's.
+uint32_t Sender::deal_out(Transport& transport, uint32_t due, uint64_t now_ns) {
+  const auto lanes = static_cast<uint32_t>(lanes_.size());
   uint32_t sent = 0;
-  // Each lane once at the most, so that a full queue holds up nobody but itself.
-  for (size_t tried = 0; tried < lanes_.size() && left > 0; ++tried) {
-    Lane& lane = lanes_[next_lane_];
-    next_lane_ = (next_lane_ + 1) % lanes_.size();
-    const auto share = static_cast<uint16_t>(closed_loop() ? left : std::max<size_t>(1, left / (lanes_.size() - tried)));
-    const uint16_t accepted = send_burst(transport, lane, share, now_ns);
+  for (uint32_t i = 0; i < lanes && i < due; ++i) {
+    const auto share = static_cast<uint16_t>(due / lanes + (i < due % lanes ? 1 : 0));
+    const uint16_t accepted = send_burst(transport, lanes_[(next_lane_ + i) % lanes], share, now_ns);
     sent += accepted;
-    left -= closed_loop() ? accepted : share;
     if (accepted < share) refused(share - accepted);
   }
-  if (sent > 0) stuck_ = false;
+  next_lane_ = (next_lane_ + due) % lanes;
+  return sent;
+}
+
+// Closed loop: as much as possible to the lane whose turn it is, and to the next ones what it did not take.
+uint32_t Sender::fill_lanes(Transport& transport, uint32_t allowed, uint64_t now_ns) {
+  uint32_t sent = 0;
+  for (size_t tried = 0; tried < lanes_.size() && sent < allowed; ++tried) {
+    Lane& lane = lanes_[next_lane_];
+    next_lane_ = (next_lane_ + 1) % lanes_.size();
+    const auto wanted = static_cast<uint16_t>(allowed - sent);
+    const uint16_t accepted = send_burst(transport, lane, wanted, now_ns);
+    sent += accepted;
+    if (accepted < wanted) refused(wanted - accepted);
+  }
   return sent;
 }
 

@@ -91,6 +91,8 @@ class Sender {
   uint32_t allowance(uint64_t now_ns);
   void arrange_lanes(uint16_t queues);
   uint16_t stream_of(const Lane& lane, uint32_t position) const;
+  uint32_t deal_out(Transport& transport, uint32_t due, uint64_t now_ns);
+  uint32_t fill_lanes(Transport& transport, uint32_t allowed, uint64_t now_ns);
   uint16_t send_burst(Transport& transport, Lane& lane, uint16_t count, uint64_t now_ns);
   void account(uint16_t queue, uint32_t frames, uint64_t bytes, uint64_t now_ns);
   void refused(uint32_t frames);

@@ -1,0 +1,12 @@
+// Golden bytes in tests/vectors.
+#pragma once
+
+#include <fstream>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+inline nlohmann::json read_vectors(const std::string& file) {
+  std::ifstream in(std::string(TEST_VECTORS) + "/" + file);
+  return nlohmann::json::parse(in);
+}
