@@ -31,8 +31,8 @@ _OF_PROCESS = {
     "pool.up": "pool",
     "agent.ready": "boot",
 }
-# A fault is ordered before the silence it makes, and its effect needs a moment.
-_BEFORE_NS = 250_000_000
+# A fault that is over at once (a change applied, a session dropped) may show a moment later.
+_AFTER_EFFECT_NS = 100_000_000
 
 
 def anatomies(evidence: Evidence) -> list[Document]:
@@ -58,14 +58,15 @@ def _document(evidence: Evidence, flow: FlowEvidence, outage: Outage) -> Documen
 
 
 def fault_of(evidence: Evidence, flow: FlowEvidence, outage: Outage) -> str:
-    """The fault that made it: the last one on the flow's path that was ordered before the silence or just after."""
+    """The fault that made it: the last one on the flow's path while which, or right after whose start, it was silent."""
     path = touched(evidence, flow)
     ports = {place[1] for end in (flow.source, flow.sink) if (place := port_of(evidence.topology, end))}
     near = [
         fault
         for fault in evidence.faults
-        if fault.start <= outage.start + _BEFORE_NS
-        and (fault.end is None or fault.end >= outage.start - _BEFORE_NS)
+        if fault.start <= outage.end
+        and outage.start
+        <= max(evidence.end if fault.end is None else fault.end, fault.start + _AFTER_EFFECT_NS)
         and (path & set(fault.targets) or ports & set(fault.ports) or not (fault.targets or fault.ports))
     ]
     last = max(near, key=lambda fault: fault.start, default=None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from testbed.check.anatomy import fault_of
 from testbed.check.compare import Comparison, Kind, show_ns
 from testbed.check.evidence import Document, Evidence, FlowEvidence
 from testbed.check.histogram import HistogramError
@@ -36,6 +37,7 @@ class _Flow:
         self.lost_outside = sum(gap.outside(self.outages) for gap in gaps)
         self.misdelivered = misdelivered(evidence, flow)
         self.dropped = drops_at(evidence, flow.sink)
+        self.unprovoked = sum(1 for outage in self.outages if not fault_of(evidence, flow, outage))
 
     def measured(self) -> Document:
         document: Document = {
@@ -203,7 +205,11 @@ def _outage(seen: _Flow, rule: str, wanted: Comparison) -> Finding:
 def _outages(seen: _Flow, rule: str, wanted: Comparison) -> Finding:
     count = len(seen.outages)
     lengths = ", ".join(show_ns(outage.end - outage.start) for outage in seen.outages[:8])
-    return judge_value(rule, count, wanted, f"{seen.name} had {count} outages ({lengths}), wanted {wanted}")
+    alone = f", {seen.unprovoked} of them while nothing was broken" if seen.unprovoked else ""
+    reason = (
+        f"{seen.name} had {count} outages{alone}, wanted {wanted} ({lengths}{', ...' if count > 8 else ''})"
+    )
+    return judge_value(rule, count, wanted, reason)
 
 
 _RULES: dict[str, Callable[[_Flow, str, Comparison], Finding]] = {

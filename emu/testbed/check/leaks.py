@@ -8,6 +8,8 @@ mounts, hugepages, devices) nothing may be left at the end, by name.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from testbed.check.evidence import Document, Evidence, ResourceSample
 from testbed.check.result import CheckResult, Finding, failed, passed, unknown
 from testbed.check.rules import Rules, judge_value, limit
@@ -118,7 +120,8 @@ def _check_surroundings(evidence: Evidence, rules: Rules) -> CheckResult:
 
 
 def _left(kind: str, found: list[str], rules: Rules) -> Finding:
-    shown = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+    kinds = [f"{name} ({count} times)" if count > 1 else name for name, count in Counter(found).items()]
+    shown = ", ".join(kinds[:5]) + (f" and {len(kinds) - 5} other" if len(kinds) > 5 else "")
     return judge_value(
         kind, len(found), rules.allowed("leaks"), f"{len(found)} {kind} of the run were left: {shown}"
     )

@@ -22,7 +22,7 @@ _MANY = 5
 
 
 def matrix_title(matrix: Document) -> str:
-    return ", ".join(f"{key} {value}" for key, value in matrix.items()) or "only cell"
+    return ", ".join(f"{key} {value}" for key, value in matrix.items()) or "The run"
 
 
 def cell_view(cell: Cell, evidence: Evidence | None, problem: str) -> tuple[Document, Document]:
@@ -122,7 +122,7 @@ def _check(check: Check) -> Document:
             "measured": _short(finding.measured),
             "expected": finding.expected,
         }
-        for finding in check.findings
+        for finding in sorted(check.findings, key=lambda finding: finding.verdict == "passed")
     ]
     empty = [{"rule": "–", "verdict": check.verdict, "measured": "–", "expected": ""}]
     return {

@@ -100,7 +100,7 @@ class RunWriter:
         for verdict in ("failed", "unknown"):
             for cell in self._report.cells:
                 if cell.verdict == verdict:
-                    return f"{cell_name(cell.matrix)}: {cell.reason}"
+                    return f"{cell_name(cell.matrix)}: {cell.reason}" if cell.matrix else cell.reason
         if interrupted:
             return f"the run was interrupted: {interrupted}"
         return "" if self._report.cells else "no cell was run"

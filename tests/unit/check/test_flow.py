@@ -93,6 +93,17 @@ def test_written_rules(rules: dict[str, Any], verdict: str) -> None:
     assert result(cell, "flow", "probe").verdict == verdict, result(cell, "flow", "probe").reason
 
 
+def test_outages_that_no_fault_made_are_told_apart() -> None:
+    silences = [
+        {"start_ns": START + 500 * MS, "end_ns": START + 530 * MS},
+        {"start_ns": DOWN[0], "end_ns": DOWN[1]},
+    ]
+    evidence = with_flow(reconnect(), "probe", receiver={"outages": silences})
+    assert (
+        "had 2 outages, 1 of them while nothing was broken, wanted 1" in only_culprit(evidence, "flow").reason
+    )
+
+
 def test_packets_lost_where_no_outage_was_are_told_apart() -> None:
     evidence = reconnect()
     receiver = evidence.flows["probe"].receiver

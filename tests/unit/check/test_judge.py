@@ -161,6 +161,11 @@ def test_an_outage_nobody_ordered_has_no_fault() -> None:
     assert anatomies(replace(reconnect(), faults=[]))[0]["fault"] == ""
 
 
+def test_a_fault_that_was_over_at_once_may_show_a_moment_later() -> None:
+    fault = Fault("apply", ("switch",), DOWN[0] - 30 * MS, DOWN[0] - 29 * MS)
+    assert anatomies(replace(reconnect(), faults=[fault]))[0]["fault"] == "apply switch"
+
+
 def test_an_outage_far_from_the_fault_is_not_blamed_on_it() -> None:
     evidence = replace(reconnect(), faults=[Fault("kill", ("switch",), T0, T0 + MS)])
     assert anatomies(evidence)[0]["fault"] == ""
