@@ -32,12 +32,14 @@ class _Flow:
         self.sender: Document = flow.sender or {}
         self.receiver: Document = flow.receiver or {}
         self.outages: list[Outage] = outages_of(evidence, flow)
+        # A silence that no fault made excuses nothing: whoever stalls for 30 ms has lost what was sent meanwhile.
+        provoked = [outage for outage in self.outages if fault_of(evidence, flow, outage)]
+        self.unprovoked = len(self.outages) - len(provoked)
         gaps = gaps_of(flow)
         self.lost = sum(gap.count for gap in gaps)
-        self.lost_outside = sum(gap.outside(self.outages) for gap in gaps)
+        self.lost_outside = sum(gap.outside(provoked) for gap in gaps)
         self.misdelivered = misdelivered(evidence, flow)
         self.dropped = drops_at(evidence, flow.sink)
-        self.unprovoked = sum(1 for outage in self.outages if not fault_of(evidence, flow, outage))
 
     def measured(self) -> Document:
         document: Document = {

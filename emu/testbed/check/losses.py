@@ -7,6 +7,7 @@ of the last reply, so that what it lost lies at the outage's edge either way.
 A packet is lost *inside* an outage when it was sent between the outage's start and its end, which are times of arrival at
 the receiver. What was on its way when the path broke was sent just before that, and counts as *outside*. That is meant:
 it is exactly what a switch owes an account of, and `lost: "<= 32 outside outages"` is how a scenario grants it one burst.
+Only outages that a fault made excuse a loss (check/flow.py).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from made_flow import MS, encode, make_flow
 from made_run import KILL, START, STOP, expecting, reconnect, with_flow
 from testbed.check import judge
 from testbed.check.anatomy import dissect
-from testbed.check.evidence import Event, Evidence
+from testbed.check.evidence import Event, Evidence, Fault
 from testbed.check.histogram import HistogramError, decode
 from testbed.check.losses import Gap, Outage, outages_of
 from testbed.check.result import Verdict, worst
@@ -118,7 +118,10 @@ def test_a_flow_whose_reports_agree_accounts_for_every_packet(
         outages.append((start, end))
         reached = end + 20 * MS
     flow = make_flow("probe", "f0", "g1", 1, rate_pps=rate, start=START, stop=STOP, outages=outages)
-    evidence = replace(expecting(reconnect()), flows={"probe": flow}, switches=[], backend="other")
+    faults = [Fault("kill", ("switch",), start, end) for start, end in outages]
+    evidence = replace(
+        expecting(reconnect()), flows={"probe": flow}, switches=[], faults=faults, backend="other"
+    )
     measured = next(check for check in judge(evidence).checks if check.checker == "flow").measured
     assert measured["sent"] == measured["received"] + measured["lost"]
     assert measured["lost_outside_outages"] <= len(outages)  # at most the packet at the very edge of each

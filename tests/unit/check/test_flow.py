@@ -121,6 +121,12 @@ def test_packets_lost_where_no_outage_was_are_told_apart() -> None:
     assert "lost outside outages" in seen.reason
 
 
+def test_a_silence_that_no_fault_made_excuses_no_loss() -> None:
+    evidence = replace(reconnect(), faults=[])
+    assert result(judge(evidence), "flow", "probe").measured["lost_outside_outages"] == 207
+    assert finding(evidence, "flow", "probe", "lost").verdict == "failed"
+
+
 def test_what_was_sent_last_and_never_came_is_lost() -> None:
     evidence = with_flow(reconnect(), "probe", sender={"next": [7810], "sent": 7810})
     measured = result(judge(evidence), "flow", "probe").measured
