@@ -63,7 +63,8 @@ def _run_job(
         out = options.out / job.file.name if options.out is not None and many else options.out
         directory = new_run_directory(job.file.name, out)
         kit = guest_kit(job.cells, watcher.say)
-        report = asyncio.run(_Run(job, options, backend, watcher, directory, kit).all_cells())
+        this = _Run(job, options, backend, watcher, directory, kit)
+        report = asyncio.run(this.all_cells())
         render_html(directory)
     except Lacking as lacking:
         print(f"{job.file.name}: {lacking}", file=sys.stderr)
@@ -79,11 +80,7 @@ def _run_job(
         print((directory / "report.json").read_text(), end="")
     else:
         print_summary(report, _short(directory), console)
-    return (
-        exits.INTERRUPTED
-        if report.reason.startswith("the run was interrupted")
-        else exits.OF_VERDICT[report.verdict]
-    )
+    return exits.INTERRUPTED if this.interrupted else exits.OF_VERDICT[report.verdict]
 
 
 def check_machine(cells: Sequence[CellScenario], backend: Backend) -> None:
@@ -139,6 +136,10 @@ class _Run:
         self._interrupt = Interrupt()
         self._seed = job.file.seed if options.seed is None else options.seed
 
+    @property
+    def interrupted(self) -> bool:
+        return self._interrupt.pressed > 0
+
     async def all_cells(self) -> RunReport:
         loop = asyncio.get_running_loop()
         for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -153,7 +154,7 @@ class _Run:
             backend=self._backend.name,
             command=self._repeat_command(),
         )
-        for entry in file.left_out:
+        for entry in self._job.left_out:
             writer.skip(entry.cell, entry.because)
             self._watcher.left_out(entry.cell, entry.because)
         for number, planned in enumerate(self._job.cells, start=1):

@@ -28,7 +28,7 @@ from testbed.scenario.topology import Qemu
 
 UP_S = 30.0
 GUEST_UP_S = 90.0
-CONNECTED_S = 10.0
+CONNECTED_S = 5.0
 _TICK_S = 0.125
 
 

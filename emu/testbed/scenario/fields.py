@@ -49,8 +49,8 @@ def at(key: str, what: str) -> PydanticCustomError:
 def name(value: Any) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise ValueError(f"'{value}' is no name: a letter, then letters, digits, _ and -, 32 at most")
-    if value == "testbed":
-        raise ValueError("'testbed' is the runner's own name; choose another")
+    if value in ("testbed", "all", "none"):
+        raise ValueError(f"'{value}' has a meaning of its own; choose another name")
     return value
 
 

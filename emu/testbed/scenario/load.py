@@ -59,6 +59,7 @@ class Job:
 
     file: ScenarioFile
     cells: list[CellScenario]
+    left_out: list[LeftOut]
 
 
 def load_jobs(paths: Iterable[FilePath], cells: Mapping[str, str]) -> list[Job]:
@@ -68,7 +69,8 @@ def load_jobs(paths: Iterable[FilePath], cells: Mapping[str, str]) -> list[Job]:
     for path in paths:
         try:
             file = load_scenario(path)
-            jobs.append(Job(file, file.select(cells)))
+            chosen = file.select(cells)
+            jobs.append(Job(file, chosen, [entry for entry in file.left_out if selected(entry.cell, cells)]))
         except ScenarioError as error:
             mistakes += error.mistakes
     if mistakes:

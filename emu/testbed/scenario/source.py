@@ -29,10 +29,12 @@ class Source:
     lines: dict[Path, int] = field(default_factory=dict)
 
     def mistake(self, path: Path, what: str) -> Mistake:
-        """At the nearest place that the file names."""
-        while path and path not in self.lines:
-            path = path[:-1]
-        return Mistake(self.file, self.lines.get(path, 0) if path else 0, dotted(path), what)
+        """At the nearest place that the file names. Parts that a shorthand leaves out are passed over."""
+        place: Path = ()
+        for part in path:
+            if (*place, part) in self.lines:
+                place = (*place, part)
+        return Mistake(self.file, self.lines[place] if place else 0, dotted(place), what)
 
 
 def load_source(path: FilePath) -> Source:

@@ -155,7 +155,7 @@ class Program(Actor):
         if not process.expected:
             said = self.last_words()
             self.failure = f"ended with {process.status}" + (f": {said}" if said else "")
-        if process.status == "SIGKILL":
+        if process.status != "exit 0":
             self._control.unlink(missing_ok=True)  # nobody else could
         self.note_exit(process)
 

@@ -40,6 +40,8 @@ class Run(Protocol):
     async def parallel(self, branches: Sequence[Sequence[Any]]) -> None: ...
 
     # -- Actors
+    def not_running(self) -> list[str]: ...
+
     async def start(self, actors: Sequence[str]) -> None:
         """Returns when the processes are spawned; what they do next is waited for by `wait`."""
 

@@ -27,12 +27,16 @@ class _OnActors(Step):
 
 
 class Start(_OnActors):
-    """Starts processes that are not running."""
+    """Starts processes that are not running; `all` means whoever is not."""
 
     kind: ClassVar[str] = "start"
 
+    def problems(self, names: Names) -> Iterator[Problem]:
+        if self.target != ["all"]:
+            yield from super().problems(names)
+
     async def execute(self, run: Run) -> None:
-        await run.start(self.target)
+        await run.start(run.not_running() if self.target == ["all"] else self.target)
 
 
 class Kill(_OnActors):

@@ -1,0 +1,317 @@
+"""Every kind of mistake in a scenario is one line: file, line, place, what, and how to mend it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from scenario_texts import PAIR, with_line, with_steps
+
+from testbed.scenario.load import load_scenario, parse_scenario
+from testbed.scenario.mistakes import ScenarioError
+
+
+def complaint(text: str) -> str:
+    with pytest.raises(ScenarioError) as caught:
+        parse_scenario(text, "x.yaml")
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+TOPOLOGY = [
+    (
+        ("to: f1", "to: g9"),
+        "x.yaml:12: flows.probe.to: no frontend 'g9'; there are f0, f1",
+    ),
+    (
+        ("f1: {type: virtio-user, port: p1}", "f1: {type: virtio-user, port: p7}"),
+        "x.yaml:10: frontends.f1.port: no vhost port 'p7'; there are p0, p1",
+    ),
+    (
+        ("port: p1}", "port: p0}"),
+        "x.yaml:10: frontends.f1.port: 'p0' has a frontend already: f0; one session a port",
+    ),
+    (
+        ("p1: {type: vhost, role: client, to: lan}", "p1: {type: vhost, role: client, to: lam}"),
+        "x.yaml:7: switch.ports.p1.to: no brick 'lam'; there are lan; did you mean 'lan'?",
+    ),
+    (
+        ("p1: {type: vhost, role: client,", "p1: {type: vhost, rolle: client,"),
+        "x.yaml:7: switch.ports.p1.rolle: unknown key 'rolle'; did you mean 'role'?; "
+        "there are type, role, queues, path, to",
+    ),
+    (
+        ("role: client, to: lan}\nfrontends", "role: master, to: lan}\nfrontends"),
+        "x.yaml:7: switch.ports.p1.role: 'master' is not known here; write client or server",
+    ),
+    (
+        ("f1: {type: virtio-user", "f1: {type: virtio"),
+        "x.yaml:10: frontends.f1: no type 'virtio'; there are virtio-user, qemu; did you mean 'virtio-user'?",
+    ),
+    (
+        ("f1: {type: virtio-user", "f1: {type: driver"),
+        "x.yaml:10: frontends.f1: `type: driver` comes with a later version of testbed; this one does not know it yet",
+    ),
+    (
+        ("f1: {type: virtio-user, port", "f1: {port"),
+        "x.yaml:10: frontends.f1: needs `type:`",
+    ),
+    (
+        ("port: p1}", "port: p1, queues: 4}"),
+        "x.yaml:10: frontends.f1.queues: 4 queue pairs are more than port p1 has (1)",
+    ),
+    (
+        ("port: p1}", "port: p1, queues: many}"),
+        "x.yaml:10: frontends.f1.queues: 'many' is not a whole number",
+    ),
+    (
+        ("port: p1}", "port: p1, queues: 0}"),
+        "x.yaml:10: frontends.f1.queues: '0' has to be at least 1",
+    ),
+    (
+        ("port: p1}", "port: p1, queue_size: 300}"),
+        "x.yaml:10: frontends.f1.queue_size: 300 is no power of two (virtio 1.2, 2.7: Split Virtqueues)",
+    ),
+    (
+        ("port: p1}", "port: p1, vectorized: true, mergeable: true}"),
+        "x.yaml:10: frontends.f1.mergeable: the driver's vector path needs mergeable: false",
+    ),
+    (
+        ("{lan: {type: switch}}", "{lan: {type: switch}, p0: {type: hub}}"),
+        "x.yaml:6: switch.ports.p0: 'p0' is a brick already; names are unique",
+    ),
+    (
+        ("{lan: {type: switch}}", "{lan: {type: switch, ageing: 300}}"),
+        "x.yaml:4: switch.bricks.lan.ageing: '300' is no duration; write 300ms or 300s",
+    ),
+    (
+        ("{lan: {type: switch}}", "{lan: {type: switch}, tap: {type: capture, file: /etc/x.pcapng}}"),
+        "x.yaml:4: switch.bricks.tap.file: '/etc/x.pcapng' leaves the run's directory; give a name like x.pcapng",
+    ),
+    (
+        ("  ports:", "  datapath: ring\n  ports:"),
+        "x.yaml:5: switch.datapath: `datapath: ring` comes with a later version of testbed; this one does not know it yet",
+    ),
+    (
+        ("  ports:", "  edges: [[p0, lan], [lan, tap.west]]\n  ports:"),
+        "x.yaml:5: switch.edges[1][1]: no brick 'tap'; there are lan",
+    ),
+    (
+        ("p1: {type: vhost,", f"p1: {{type: vhost, path: /{'d' * 107},"),
+        "x.yaml:7: switch.ports.p1.path: 108 bytes are too long for a socket's path, 107 is the most; "
+        "leave `path` out, or use a shorter directory",
+    ),
+    (
+        ("rate: 1kpps", "rate: 1kps"),
+        "x.yaml:12: flows.probe.rate: '1kps' is no rate; write one like 20kpps, 1.5Mpps or 100Mbps",
+    ),
+    (
+        (", rate: 1kpps", ""),
+        "x.yaml:12: flows.probe: has no `rate`; write one like 20kpps, or `closed_loop: 256`",
+    ),
+    (
+        ("rate: 1kpps", "rate: 1kpps, size: 40"),
+        "x.yaml:12: flows.probe.size: 40 is no size of a probe: 60 to 9000 octets without FCS",
+    ),
+    (
+        ("to: f1, rate", "to: f0, rate"),
+        "x.yaml:12: flows.probe.to: 'f0' would send to itself",
+    ),
+    (
+        ("steps:", "start: [f0, f9]\nsteps:"),
+        "x.yaml:13: start[1]: no actor 'f9'; there are f0, f1, switch",
+    ),
+    (
+        ("about: Two frontends on a switch.\n", ""),
+        "x.yaml: needs `about:`",
+    ),
+    (
+        ("name: pair", "name: 1x y"),
+        "x.yaml:1: name: '1x y' is no name: a letter, then letters, digits, _ and -, 32 at most",
+    ),
+    (
+        ("about:", "abuot:"),
+        "x.yaml:2: abuot: unknown key 'abuot'; did you mean 'about'?; there are name, about, seed, let, matrix, except, "
+        "timeout, start, switch, switches, frontends, flows, steps, expect",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "expected"), TOPOLOGY)
+def test_a_mistake_in_the_topology_is_one_line_with_its_place(change: tuple[str, str], expected: str) -> None:
+    assert complaint(with_line(*change)) == expected
+
+
+STEPS = [
+    ("kill: swich", "steps[0].kill: no actor 'swich'; there are f0, f1, switch; did you mean 'switch'?"),
+    ("kil: switch", "steps[0].kil: no step 'kil'; did you mean 'kill'?; there are run, wait, start, kill, stop, continue, "
+     "restart, shutdown, disconnect, apply, set, exec, reboot, reset, reload, queues, label, repeat, parallel, random"),
+    ("kill", "steps[0]: 'kill' is no step; write `kill: ...`"),
+    ("[kill]", "steps[0]: is no step; write one like `run: 2s`"),
+    ("{kill: f0, start: f0}", "steps[0]: one step has one key, this has kill, start; start each step with its own `- `"),
+    ("kill: [f0, f9]", "steps[0].kill[1]: no actor 'f9'; there are f0, f1, switch"),
+    ("run: 2", "steps[0].run: '2' is no duration; write 2ms or 2s"),
+    ("run: soon", "steps[0].run: 'soon' is no duration; write one like 150ms, 2s or 5min"),
+    ("wait: {}", "steps[0].wait: waits for nothing; write flows, ports, guest, actors or event"),
+    ("wait: 5s", "steps[0].wait: `wait:` needs a mapping: flows, ports, guest, actors, event, within"),
+    ("wait: {flows: {probes: moving}}",
+     "steps[0].wait.flows: no flow 'probes'; there are probe; did you mean 'probe'?"),
+    ("wait: {ports: {p9: up}}", "steps[0].wait.ports: no port 'p9'; there are p0, p1"),
+    ("wait: {ports: open}", "steps[0].wait.ports: 'open' is not known here; write up or down"),
+    ("wait: {guest: {f0: ready}}", "steps[0].wait.guest: no guest 'f0'; there are none"),
+    ("wait: {event: {name: sesion.up}}", "steps[0].wait.event.name: no event 'sesion.up'; did you mean 'session.up'?"),
+    ("wait: {flows: moving, within: 0}", "steps[0].wait.within: 0 is no deadline; write one like 5s"),
+    ("disconnect: p9", "steps[0].disconnect: no port 'p9'; there are p0, p1"),
+    ("set: {flow: probe, rate: fast}",
+     "steps[0].set.rate: 'fast' is no rate; write one like 20kpps, 1.5Mpps or 100Mbps"),
+    ("set: {flow: prob, rate: 1pps}", "steps[0].set.flow: no flow 'prob'; there are probe; did you mean 'probe'?"),
+    ("exec: {in: f0, run: ls}", "steps[0].exec.in: no guest 'f0'; there are none"),
+    ("reboot: f0", "steps[0].reboot: no guest 'f0'; there are none"),
+    ("queues: {frontend: f0, count: 4}", "steps[0].queues.count: 'f0' has 1 queue pairs; give it `queues: 4`"),
+    ("apply: {}", "steps[0].apply: changes nothing; write `switch: {ports: {...}}` or `switch: {remove: [...]}`"),
+    ("apply: {switch: {remove: [p9]}}",
+     "steps[0].apply.switch.remove[0]: no port or brick 'p9'; there are lan, p0, p1"),
+    ("repeat: {times: 0, steps: [{run: 1s}]}", "steps[0].repeat.times: '0' has to be at least 1"),
+    ("repeat: {times: 2, steps: []}", "steps[0].repeat.steps: is empty"),
+    ("repeat: {times: 2, steps: [{kill: f9}]}",
+     "steps[0].repeat.steps[0].kill: no actor 'f9'; there are f0, f1, switch"),
+    ("parallel: [[{run: 1s}], [{kill: f9}]]",
+     "steps[0].parallel[1][0].kill: no actor 'f9'; there are f0, f1, switch"),
+    ("random: {for: 9s, every: 1s..2s, of: [{run: 1s}]}",
+     "steps[0].random.of[0]: `run` breaks nothing that could be healed; choose from kill, stop, shutdown, restart, "
+     "disconnect, reboot, reset, reload or queues"),
+    ("random: {for: 9s, every: 3s..2s, of: [{kill: f0}]}", "steps[0].random.every: '3s..2s' is empty: 3s is more than 2s"),
+    ("migrate: {frontend: f0, to: p1}",
+     "steps[0].migrate: the step `migrate` comes with a later version of testbed; this one does not know it yet"),
+    ("send: {from: f0}",
+     "steps[0].send: the step `send` comes with a later version of testbed; this one does not know it yet"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("step", "expected"), STEPS)
+def test_a_mistake_in_a_step_is_one_line_with_its_place(step: str, expected: str) -> None:
+    assert complaint(with_steps(step)) == f"x.yaml:14: {expected}"
+
+
+EXPECT = [
+    ("flow: {name: prob}", "expect[0].flow.name: no flow 'prob'; there are probe; did you mean 'probe'?"),
+    ("flow: {name: probe, lost: few}",
+     "expect[0].flow.lost: 'few' is not a comparison; write one like 0, '<= 200ms', '>= 0.95', '<= 1.5x' or '1..3'"),
+    ("flw: {name: probe}", "expect[0].flw: unknown key 'flw'; did you mean 'flow'?; there are flow, untouched, queues, "
+     "guest, event, counter, answering, conserved, leaks, allow, known"),
+    ("untouched: {flows: [probe, other]}", "expect[0].untouched.flows: no flow 'other'; there are probe"),
+    ("queues: {frontend: f7, all: moving}",
+     "expect[0].queues.frontend: no frontend 'f7'; there are f0, f1"),
+    ("guest: {name: f0}", "expect[0].guest.name: no guest 'f0'; there are none"),
+    ("event: {name: sesion.down}", "expect[0].event.name: no event 'sesion.down'; did you mean 'session.down'?"),
+    ("counter: {port: p9, name: rx_packets}",
+     "expect[0].counter.port: no port 'p9'; there are p0, p1"),
+    ("allow: {duplicated: 3}", "expect[0].allow: needs `because:`"),
+    ("allow: {sadness: 3, because: x}", "expect[0].allow.sadness: unknown key 'sadness'"),
+    ("known: {when: {rng: split}, fails: flow, because: x}",
+     "expect[0].known.when: no axis 'rng'; there are backend, datapath"),
+    ("leaks: many", "expect[0].leaks: 'many' is not known here; write none"),
+    ("migration: {identical: true}", "expect[0].migration: the expectation `migration` comes with a later version of "
+     "testbed; this one does not know it yet"),
+    ("dirty_log: complete", "expect[0].dirty_log: the expectation `dirty_log` comes with a later version of testbed; "
+     "this one does not know it yet"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("expectation", "expected"), EXPECT)
+def test_a_mistake_in_an_expectation_is_one_line_with_its_place(expectation: str, expected: str) -> None:
+    line = complaint(with_line("flow: {name: probe, lost: 0}", expectation))
+    assert line.startswith(f"x.yaml:17: {expected}")
+
+
+YAML = [
+    ("", "x.yaml: the file is empty; a scenario starts with `name:` and `about:`"),
+    ("# nothing\n", "x.yaml: the file is empty; a scenario starts with `name:` and `about:`"),
+    ("- a\n", "x.yaml:1: a scenario is a mapping that starts with `name:` and `about:`"),
+    ("name: [a\n", "x.yaml:2: this is no YAML: "),
+    ("name: a\n\tabout: b\n", "x.yaml:2: this is no YAML: "),
+    (PAIR + "flows: {}\n", "x.yaml:18: flows: is there twice; the first is in line 11"),
+    (with_line("p0: {type: vhost", "p0: &x {type: vhost").replace("p1: {type", "p1: {<<: *x, type"),
+     "x.yaml:7: switch.ports.p1: merge keys (<<) are not part of the language; use `let:`"),
+    ("name: !python/object:os.system x\n", "x.yaml:1: name: the tag !python/object:os.system is not part of the language"),
+    ("a: &a [*a]\n", "x.yaml:1: "),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), YAML)
+def test_what_is_no_scenario_file_is_told_in_one_line(text: str, expected: str) -> None:
+    assert complaint(text).startswith(expected)
+
+
+def from_file(path: Path) -> str:
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(path)
+    return str(caught.value)
+
+
+def test_a_frontend_and_a_port_cannot_have_one_name() -> None:
+    text = with_line("  f0: {type", "  p1: {type").replace("from: f0", "from: p1")
+    assert complaint(text) == "x.yaml:9: frontends.p1: 'p1' is a port already; names are unique"
+
+
+def test_a_file_that_is_not_there_a_directory_and_other_encodings_are_told_in_one_line(
+    tmp_path: Path,
+) -> None:
+    latin, there = tmp_path / "latin.yaml", tmp_path / "there.yaml"
+    latin.write_bytes("name: x\nabout: caf\u00e9\n".encode("latin-1"))
+    there.write_text(PAIR)
+    assert (
+        from_file(tmp_path)
+        == f"{tmp_path}: is a directory; give a file, or list what is there: testbed list {tmp_path}"
+    )
+    assert from_file(latin) == f"{latin}:2: is not UTF-8; save it as UTF-8"
+    assert from_file(tmp_path / "there") == f"{tmp_path}/there: there is no such file; did you mean {there}?"
+    assert "there is no such file" in from_file(tmp_path / "nothing.yaml")
+
+
+MATRIX = [
+    ("matrix: {ring: split}\n", "x.yaml:1: matrix.ring: has to be a list of values: ring: [a, b]"),
+    ("matrix: [a]\n", "x.yaml:1: matrix: has to be a mapping: {role: [client, server]}"),
+    ("matrix: {ring: [a, a]}\n", "x.yaml:1: matrix.ring[1]: 'a' is there twice"),
+    ("matrix: {ring: [a]}\nexcept: [{ring: b, because: x}]\n", "x.yaml:2: except[0].ring: 'b' is no value of ring; there are a"),
+    ("matrix: {ring: [a]}\nexcept: [{role: b, because: x}]\n", "x.yaml:2: except[0].role: no axis 'role'; there are ring"),
+    ("matrix: {ring: [a]}\nexcept: [{ring: a}]\n",
+     'x.yaml:2: except[0]: says which cells are left out and why: {role: client, because: "..."}'),
+    ("matrix: {ring: [a]}\nexcept: [{ring: a, because: x}]\n", "x.yaml:1: matrix: every cell is left out by `except`"),
+    ("let: {ring: 1}\nmatrix: {ring: [a]}\n", "x.yaml:1: let.ring: 'ring' is in the matrix already"),
+    ("let: [1]\n", "x.yaml:1: let: has to be a mapping: {rate: 20kpps}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("head", "expected"), MATRIX)
+def test_a_mistake_in_the_matrix_is_one_line_with_its_place(head: str, expected: str) -> None:
+    assert complaint(head + PAIR) == expected
+
+
+def test_an_unknown_template_names_what_there_is() -> None:
+    text = "matrix: {ring: [split]}\n" + with_line("port: p1}", 'port: p1, ring: "{rng}"}')
+    assert complaint(text) == (
+        "x.yaml:11: frontends.f1.ring: no value 'rng' in `let:` or `matrix:`; did you mean 'ring'?; there are ring "
+        "(write {{rng}} for braces)"
+    )
+
+
+def test_a_template_without_quotes_is_explained() -> None:
+    text = "matrix: {ring: [split]}\n" + with_line("port: p1}", "port: p1, ring: {ring}}")
+    assert complaint(text) == (
+        'x.yaml:11: frontends.f1.ring: put it in quotes: "{ring}" (without them YAML reads a mapping)'
+    )
+
+
+def test_a_mistake_that_only_some_cells_have_names_one_of_them() -> None:
+    text = "matrix: {ring: [split, round]}\n" + with_line("port: p1}", 'port: p1, ring: "{ring}"}')
+    assert complaint(text) == (
+        "x.yaml:11: frontends.f1.ring: 'round' is not known here; write split or packed (in the cell ring=round)"
+    )
+
+
+def test_several_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        parse_scenario(with_line("to: f1", "to: g9").replace("name: probe", "name: prob"), "x.yaml")
+    assert [mistake.line for mistake in caught.value.mistakes] == [12, 17]
