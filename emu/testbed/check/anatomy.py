@@ -11,6 +11,7 @@ The moments that end a part, in the order in which they usually come:
     handshake     session.up
     first_packet  the outage's end: the receiver has a packet
 
+An outage without any of them is `unexplained`: nothing was started and no session came up, packets just stopped coming.
 Only moments inside the outage count, so an outage without a restart (a disconnect, a stopped guest) has fewer parts. A
 process that was started several times counts from its last start: the earlier lives belong to what had to be noticed.
 When a flow depends on several processes and ports, the one that was last decides, because it was waited for.
@@ -23,7 +24,7 @@ from testbed.check.evidence import Document, Event, Evidence, FlowEvidence
 from testbed.check.losses import Outage, outages_of
 from testbed.check.topology import port_of, touched
 
-PARTS = ("noticed", "exec", "eal", "pool", "boot", "connect", "handshake", "first_packet")
+PARTS = ("noticed", "exec", "eal", "pool", "boot", "connect", "handshake", "first_packet", "unexplained")
 _OF_PROCESS = {
     "process.spawned": "noticed",
     "process.started": "exec",
@@ -77,6 +78,8 @@ def dissect(evidence: Evidence, flow: FlowEvidence, outage: Outage) -> list[tupl
     """(part, nanoseconds), in the order of time; they add up to the outage's length."""
     inside = [event for event in evidence.events if outage.start <= event.t <= outage.end]
     moments = _process_moments(inside, touched(evidence, flow)) + _session_moments(evidence, flow, inside)
+    if not moments:
+        return [("unexplained", outage.end - outage.start)]
     parts: dict[str, int] = {}
     reached = outage.start
     for t, name in sorted(moments):

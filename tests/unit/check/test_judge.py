@@ -157,8 +157,10 @@ def test_an_outage_without_a_restart_has_only_the_parts_it_had() -> None:
     assert anatomy["fault"] == "disconnect p1"
 
 
-def test_an_outage_nobody_ordered_has_no_fault() -> None:
-    assert anatomies(replace(reconnect(), faults=[]))[0]["fault"] == ""
+def test_an_outage_nobody_ordered_has_no_fault_and_no_parts_that_would_explain_it() -> None:
+    anatomy = anatomies(replace(reconnect(), faults=[], events=[]))[0]
+    assert anatomy["fault"] == ""
+    assert [part["name"] for part in anatomy["parts"]] == ["unexplained"]
 
 
 def test_a_fault_that_was_over_at_once_may_show_a_moment_later() -> None:
