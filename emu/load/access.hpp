@@ -18,9 +18,10 @@ class Access {
   // -- Worker.
   bool may_send() const { return state_.load(std::memory_order_acquire) == State::open; }
   bool may_receive() const { return state_.load(std::memory_order_acquire) != State::closed; }
+  bool draining() const { return state_.load(std::memory_order_acquire) == State::draining; }
   // A round over all receive queues found nothing: once the link is down, that was the last.
   void drained() {
-    if (state_.load(std::memory_order_acquire) != State::draining) [[likely]] return;
+    if (!draining()) [[likely]] return;
     const std::lock_guard lock(mutex_);
     state_.store(State::closed, std::memory_order_release);
     closed_.notify_all();

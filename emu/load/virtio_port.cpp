@@ -39,7 +39,8 @@ Result<Pool> make_pool(const std::string& name, unsigned count, uint32_t buffer)
 
 VirtioPort::VirtioPort(const FrontendOptions& options, std::string device)
     : device_(std::move(device)), path_(options.path), queues_(options.queues), max_frame_(options.max_frame),
-      buffer_(options.mergeable ? kRoom : std::max(kRoom, options.max_frame + kOverhead)) {
+      buffer_(options.mergeable ? kRoom : std::max(kRoom, options.max_frame + kOverhead)),
+      held_(options.packed && options.vectorized ? options.queues : 0) {
   if (max_frame_ <= kRoom) return;
   tx_scratch_ = std::make_unique<uint8_t[]>(size_t{kBurst} * kMaxFrame);
   rx_scratch_ = std::make_unique<uint8_t[]>(size_t{kBurst} * kMaxFrame);
@@ -60,6 +61,7 @@ VirtioPort::~VirtioPort() {
   if (port_ == RTE_MAX_ETHPORTS) return;
   if (callback_) rte_eth_dev_callback_unregister(port_, RTE_ETH_EVENT_INTR_LSC, on_link_change, this);
   rte_eth_dev_stop(port_);
+  for (HeldBuffers& held : held_) held.mark();  // closing frees what the rings remember, too
   rte_eth_dev_close(port_);
   remove_device(device_);
 }
@@ -70,7 +72,8 @@ Result<void> VirtioPort::make_pools(const FrontendOptions& options) {
   const unsigned ring = unsigned{options.queues} * options.queue_size;
   const unsigned segments = (max_frame_ + buffer_ - 1) / buffer_;
   const unsigned at_hand = 2 * kCache + kBurst * segments;
-  auto rx = make_pool(device_ + "_rx", ring + at_hand, buffer_);
+  const auto held = static_cast<unsigned>(held_.size() * HeldBuffers::kHeld);
+  auto rx = make_pool(device_ + "_rx", ring + at_hand + held, buffer_);
   if (!rx) return tl::unexpected(rx.error());
   auto tx = make_pool(device_ + "_tx", ring * segments + at_hand, buffer_);
   if (!tx) return tl::unexpected(tx.error());
@@ -177,10 +180,11 @@ uint16_t VirtioPort::send(uint16_t queue, Frame* frames, uint16_t count) {
 
 uint16_t VirtioPort::receive(uint16_t queue, Frame* frames, uint16_t count) {
   if (!access_.may_receive()) return 0;
+  if (!held_.empty()) held_[queue].drop_marks();
   rte_mbuf* mbufs[kBurst];
   const uint16_t received = rte_eth_rx_burst(port_, queue, mbufs, count);
   if (received == 0) {
-    if (++empty_queues_ >= queues_) access_.drained();
+    found_nothing();
     return 0;
   }
   empty_queues_ = 0;
@@ -197,7 +201,17 @@ uint16_t VirtioPort::receive(uint16_t queue, Frame* frames, uint16_t count) {
   return received;
 }
 
-void VirtioPort::release(uint16_t, Frame* frames, uint16_t count) {
+void VirtioPort::found_nothing() {
+  if (++empty_queues_ < queues_ || !access_.draining()) return;
+  for (HeldBuffers& held : held_) held.mark();
+  access_.drained();
+}
+
+void VirtioPort::release(uint16_t queue, Frame* frames, uint16_t count) {
+  if (!held_.empty()) {
+    for (uint16_t i = 0; i < count; ++i) held_[queue].hold(static_cast<rte_mbuf*>(frames[i].handle));
+    return;
+  }
   rte_mbuf* mbufs[kBurst];
   for (uint16_t i = 0; i < count; ++i) mbufs[i] = static_cast<rte_mbuf*>(frames[i].handle);
   rte_pktmbuf_free_bulk(mbufs, count);

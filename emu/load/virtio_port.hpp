@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
@@ -14,6 +15,7 @@
 #include "emu/flow/transport.hpp"
 #include "emu/load/access.hpp"
 #include "emu/load/frontend_options.hpp"
+#include "emu/load/held_buffers.hpp"
 
 namespace testbed::load {
 
@@ -50,6 +52,7 @@ class VirtioPort : public flow::Transport {
   Result<void> start();
   static int on_link_change(uint16_t port, rte_eth_event_type event, void* self, void* result);
   void follow_link();
+  void found_nothing();
   bool scatter(rte_mbuf* first, const flow::Frame& frame);
 
   std::string device_, path_;
@@ -57,6 +60,7 @@ class VirtioPort : public flow::Transport {
   uint32_t max_frame_;
   uint32_t buffer_;           // octets of frame one mbuf holds
   Pool rx_pool_, tx_pool_;
+  std::vector<HeldBuffers> held_;  // by queue; empty where the driver does not need it
   uint16_t port_ = RTE_MAX_ETHPORTS;
   bool callback_ = false;
   Access access_;
