@@ -10,7 +10,7 @@ from asserting import finding, only_culprit, result
 from made_flow import MS, SECOND
 from made_run import DOWN, KILL, START, STOP, expecting, reconnect, with_flow
 from testbed.check import judge
-from testbed.check.evidence import Event, Evidence, Fault
+from testbed.check.evidence import Event, Fault
 
 
 def test_a_run_without_fault_of_ours_passes_and_says_what_it_measured() -> None:
@@ -268,28 +268,6 @@ def test_a_damaged_histogram_is_unknown_and_does_not_hide_the_counts() -> None:
     cell = judge(with_flow(evidence, "probe", receiver={"latency": "AAAA"}))
     assert result(cell, "flow", "probe").verdict == "unknown"
     assert result(cell, "flow", "probe").measured["received"] == 7593
-
-
-def _silent_from(evidence: Evidence, t: int) -> Evidence:
-    return with_flow(evidence, "probe", receiver={"last_ns": t})
-
-
-def test_a_flow_left_behind_after_the_last_fault_fails_progress() -> None:
-    evidence = _silent_from(expecting(reconnect()), KILL)
-    culprit = only_culprit(evidence, "progress")
-    assert culprit.subject == "probe"
-    assert "did not move again after the last fault (kill switch)" in culprit.reason
-
-
-def test_a_sender_that_had_nothing_to_send_after_the_fault_leaves_progress_unknown() -> None:
-    evidence = with_flow(_silent_from(expecting(reconnect()), KILL), "probe", sender={"last_ns": KILL})
-    assert only_culprit(evidence, "progress", "unknown").subject == "probe"
-
-
-def test_a_flow_whose_end_was_left_broken_owes_no_progress() -> None:
-    evidence = _silent_from(expecting(reconnect()), KILL)
-    evidence = replace(evidence, faults=[Fault("kill", ("g1",), KILL, None)])
-    assert result(judge(evidence), "progress", "probe").verdict == "passed"
 
 
 def test_events_may_name_a_flow_by_its_number() -> None:
