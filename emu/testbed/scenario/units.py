@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _DURATION = re.compile(_NUMBER + r"\s*(ns|us|ms|s|min|h)")
@@ -52,7 +53,7 @@ def duration_ns(value: object) -> int:
             else "write one like 150ms, 2s or 5min"
         )
         raise UnitError(f"'{text}' is no duration; {hint}")
-    return round(float(match[1]) * _NANOSECONDS[match[2]])
+    return round(Fraction(match[1]) * _NANOSECONDS[match[2]])
 
 
 def duration_range_ns(value: object) -> tuple[int, int]:
@@ -147,4 +148,4 @@ def memory_bytes(value: object) -> int:
     match = _BYTES.fullmatch(text)
     if match is None:
         raise UnitError(f"'{text}' is no size; write one like 256M or 1G")
-    return round(float(match[1]) * _BINARY[match[2]])
+    return round(Fraction(match[1]) * _BINARY[match[2]])
