@@ -17,11 +17,13 @@ struct Shared {
 gate::EndpointConfig vhost_config(const std::string& name, Options& options) {
   gate::EndpointConfig config;
   config.port = name;
-  config.role = options.choice("role", {"server", "client"}, "server") == "server" ? gate::Role::server : gate::Role::client;
+  config.role = options.choice("role", {"server", "client"}, "server") == "server" ? gate::Role::server
+                                                                                   : gate::Role::client;
   config.path = options.text("path");
   config.queue_pairs = static_cast<uint16_t>(options.number("queues", 1, 1, wire::kMaxQueuePairs));
   config.deadline = std::chrono::milliseconds(options.number("deadline_ms", 5000, 10, 3'600'000));
-  if (auto ok = check_socket_path(config.path); !ok && !config.path.empty()) options.mistake("path", ok.error().message);
+  if (auto ok = check_socket_path(config.path); !ok && !config.path.empty())
+    options.mistake("path", ok.error().message);
   return config;
 }
 
@@ -30,19 +32,22 @@ Result<std::unique_ptr<Port>> make_vhost(const std::string& name, const nlohmann
   Mistakes mistakes;
   Options options(document, "", mistakes);
   if (environment.datapath != "library")
-    return fail(Errc::unsupported, "the datapath '" + environment.datapath + "' is not in this build; use 'library'");
+    return fail(Errc::unsupported,
+                "the datapath '" + environment.datapath + "' is not in this build; use 'library'");
   if (!shared) shared = std::make_shared<Shared>(environment.io);
-  return vhost::VhostPort::open(name, vhost_config(name, options), environment, shared->watch, shared->doorbell);
+  return vhost::VhostPort::open(name, vhost_config(name, options), environment, shared->watch,
+                                shared->doorbell);
 }
 
 }  // namespace
 
 void register_ports(PortFactories& factories) {
-  factories.add("vhost", {[](Options& options) { vhost_config("", options); },
-                          [shared = std::shared_ptr<Shared>()](const std::string& name, const nlohmann::json& document,
-                                                               PortEnvironment& environment) mutable {
-                            return make_vhost(name, document, environment, shared);
-                          }});
+  factories.add("vhost",
+                {[](Options& options) { vhost_config("", options); },
+                 [shared = std::shared_ptr<Shared>()](const std::string& name, const nlohmann::json& document,
+                                                      PortEnvironment& environment) mutable {
+                   return make_vhost(name, document, environment, shared);
+                 }});
   factories.add("nic", nic::nic_port_type());
 }
 

@@ -7,12 +7,14 @@ namespace testbed::gate {
 using boost::asio::posix::stream_descriptor;
 using boost::system::error_code;
 
-std::shared_ptr<Channel> Channel::make(boost::asio::io_context& io, Fd socket, std::chrono::milliseconds deadline) {
+std::shared_ptr<Channel> Channel::make(boost::asio::io_context& io, Fd socket,
+                                       std::chrono::milliseconds deadline) {
   return std::shared_ptr<Channel>(new Channel(io, std::move(socket), deadline));
 }
 
 Channel::Channel(boost::asio::io_context& io, Fd socket, std::chrono::milliseconds deadline)
-    : socket_(io, socket.release()), clock_(io), deadline_(deadline) {}
+    : socket_(io, socket.release()), clock_(io), deadline_(deadline) {
+}
 
 void Channel::start(OnMessage on_message, OnClosed on_closed) {
   on_message_ = std::move(on_message);
@@ -39,10 +41,12 @@ void Channel::read() {
   watch_clock();
   if (!*message) return wait_readable();
   busy_ = true;
-  // From the loop, not from here: a row of messages that are answered at once must not become a row of stack frames.
-  boost::asio::post(socket_.get_executor(), [self = shared_from_this(), m = std::make_shared<Message>(std::move(**message))] {
-    if (self->socket_.is_open()) self->on_message_(std::move(*m));
-  });
+  // From the loop, not from here: a row of messages that are answered at once must not become a row of stack
+  // frames.
+  boost::asio::post(socket_.get_executor(),
+                    [self = shared_from_this(), m = std::make_shared<Message>(std::move(**message))] {
+                      if (self->socket_.is_open()) self->on_message_(std::move(*m));
+                    });
 }
 
 void Channel::send(Message message) {
@@ -76,8 +80,9 @@ void Channel::watch_clock() {
   clock_.async_wait([self = shared_from_this()](error_code error) {
     if (error || !self->socket_.is_open() || !self->clock_runs_) return;
     const bool reading = self->reader_.partial();
-    self->fail_with({Errc::timeout, std::string(reading ? "half a message and no more" : "a reply was not read") + " for " +
-                                        std::to_string(self->deadline_.count()) + " ms"});
+    self->fail_with(
+        {Errc::timeout, std::string(reading ? "half a message and no more" : "a reply was not read") +
+                            " for " + std::to_string(self->deadline_.count()) + " ms"});
   });
 }
 

@@ -1,16 +1,16 @@
-// A connected vhost-user socket on the control thread's loop: whole messages in, whole messages out, a deadline for each.
+// A connected vhost-user socket on the control thread's loop: whole messages in, whole messages out, a
+// deadline for each.
 //
-// One message at a time: after a message was handed over nothing more is read until next() is called, so a peer that sends
-// faster than it is answered waits in its own socket, and nothing piles up here.
+// One message at a time: after a message was handed over nothing more is read until next() is called, so a
+// peer that sends faster than it is answered waits in its own socket, and nothing piles up here.
 #pragma once
-
-#include <chrono>
-#include <functional>
-#include <memory>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
 
 #include "core/base/fd.hpp"
 #include "vdev/gate/message_io.hpp"
@@ -22,7 +22,8 @@ class Channel : public std::enable_shared_from_this<Channel> {
   using OnMessage = std::function<void(Message)>;
   using OnClosed = std::function<void(const Error&)>;  // once, at most; not after close()
 
-  static std::shared_ptr<Channel> make(boost::asio::io_context& io, Fd socket, std::chrono::milliseconds deadline);
+  static std::shared_ptr<Channel> make(boost::asio::io_context& io, Fd socket,
+                                       std::chrono::milliseconds deadline);
 
   void start(OnMessage on_message, OnClosed on_closed);
   // Reads on; calls on_message for the next whole message, possibly before it returns to the loop.

@@ -13,14 +13,17 @@ using std::chrono::steady_clock;
 fs::path nearest_directory(const fs::path& socket) {
   std::error_code ignored;
   fs::path directory = socket.parent_path();
-  while (!fs::is_directory(directory, ignored) && directory.has_relative_path()) directory = directory.parent_path();
+  while (!fs::is_directory(directory, ignored) && directory.has_relative_path())
+    directory = directory.parent_path();
   return directory.empty() ? fs::path(".") : directory;
 }
 
 }  // namespace
 
-Connector::Connector(boost::asio::io_context& io, DirectoryWatch& watch, std::string path, OnConnected on_connected)
-    : watch_(watch), path_(std::move(path)), on_connected_(std::move(on_connected)), retry_(io) {}
+Connector::Connector(boost::asio::io_context& io, DirectoryWatch& watch, std::string path,
+                     OnConnected on_connected)
+    : watch_(watch), path_(std::move(path)), on_connected_(std::move(on_connected)), retry_(io) {
+}
 
 Connector::~Connector() {
   *alive_ = false;

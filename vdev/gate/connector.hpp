@@ -1,17 +1,17 @@
-// The client role: finds a socket as soon as somebody listens on it, and connects. No polling while there is nothing to
-// connect to: the socket's directory is watched, or the nearest one that exists above it.
+// The client role: finds a socket as soon as somebody listens on it, and connects. No polling while there is
+// nothing to connect to: the socket's directory is watched, or the nearest one that exists above it.
 //
-// Between bind and listen a socket's file exists and refuses; that is worth a few short retries. A file that goes on refusing
-// is left over from somebody dead, and is tried at longer intervals until the directory changes.
+// Between bind and listen a socket's file exists and refuses; that is worth a few short retries. A file that
+// goes on refusing is left over from somebody dead, and is tried at longer intervals until the directory
+// changes.
 #pragma once
 
+#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-
-#include <boost/asio/steady_timer.hpp>
 
 #include "core/base/fd.hpp"
 #include "vdev/gate/directory_watch.hpp"

@@ -16,19 +16,25 @@ constexpr uint32_t kMask = IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF 
 
 int make_inotify() {
   const int fd = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-  if (fd < 0) throw std::runtime_error("cannot watch directories (inotify); see fs.inotify.max_user_instances");
+  if (fd < 0)
+    throw std::runtime_error("cannot watch directories (inotify); see fs.inotify.max_user_instances");
   return fd;
 }
 
 }  // namespace
 
-DirectoryWatch::DirectoryWatch(boost::asio::io_context& io) : inotify_(io, make_inotify()) { wait(); }
+DirectoryWatch::DirectoryWatch(boost::asio::io_context& io) : inotify_(io, make_inotify()) {
+  wait();
+}
 
-DirectoryWatch::~DirectoryWatch() { *alive_ = false; }
+DirectoryWatch::~DirectoryWatch() {
+  *alive_ = false;
+}
 
 Result<uint64_t> DirectoryWatch::add(const std::string& directory, Callback callback) {
   const int watch = ::inotify_add_watch(inotify_.native_handle(), directory.c_str(), kMask);
-  if (watch < 0 && (errno == ENOENT || errno == ENOTDIR)) return fail(Errc::not_found, directory + " is not a directory");
+  if (watch < 0 && (errno == ENOENT || errno == ENOTDIR))
+    return fail(Errc::not_found, directory + " is not a directory");
   if (watch < 0) return fail_errno("cannot watch " + directory, errno);
   entries_[next_token_] = {watch, std::make_shared<Callback>(std::move(callback))};
   return next_token_++;

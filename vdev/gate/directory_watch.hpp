@@ -1,15 +1,14 @@
-// Tells when something appears in a directory: inotify, one instance for all ports of the process (the kernel allows a user
-// only 128 of them). Control thread only.
+// Tells when something appears in a directory: inotify, one instance for all ports of the process (the kernel
+// allows a user only 128 of them). Control thread only.
 #pragma once
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
 
 #include "core/base/result.hpp"
 
@@ -17,7 +16,8 @@ namespace testbed::gate {
 
 class DirectoryWatch {
  public:
-  // `name`: what was created, moved in or changed in the directory; empty when the directory itself went away.
+  // `name`: what was created, moved in or changed in the directory; empty when the directory itself went
+  // away.
   using Callback = std::function<void(const std::string& name)>;
 
   explicit DirectoryWatch(boost::asio::io_context& io);

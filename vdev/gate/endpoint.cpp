@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <atomic>
-
 #include <boost/asio/post.hpp>
 
 #include "core/base/unix_socket.hpp"
@@ -17,29 +16,33 @@ std::atomic<uint64_t> last_session_id = 0;
 
 }  // namespace
 
-Result<std::unique_ptr<Endpoint>> Endpoint::open(boost::asio::io_context& io, EventLog& events, DirectoryWatch& watch,
-                                                 EndpointConfig config, PortMemory& memory, SessionHost& host) {
+Result<std::unique_ptr<Endpoint>> Endpoint::open(boost::asio::io_context& io, EventLog& events,
+                                                 DirectoryWatch& watch, EndpointConfig config,
+                                                 PortMemory& memory, SessionHost& host) {
   if (auto ok = check_socket_path(config.path); !ok) return tl::unexpected(ok.error());
   std::unique_ptr<Endpoint> endpoint(new Endpoint(io, events, std::move(config), memory, host));
   if (endpoint->config_.role == Role::server) {
     if (auto ok = endpoint->listen(); !ok) return tl::unexpected(ok.error());
   } else {
-    endpoint->connector_ = std::make_unique<Connector>(io, watch, endpoint->config_.path,
-                                                       [e = endpoint.get()](Fd socket) { e->connected(std::move(socket)); });
+    endpoint->connector_ =
+        std::make_unique<Connector>(io, watch, endpoint->config_.path,
+                                    [e = endpoint.get()](Fd socket) { e->connected(std::move(socket)); });
     // From the loop: whoever makes the port gets it back before its first session begins.
     endpoint->start_connecting();
   }
   return endpoint;
 }
 
-Endpoint::Endpoint(boost::asio::io_context& io, EventLog& events, EndpointConfig config, PortMemory& memory, SessionHost& host)
+Endpoint::Endpoint(boost::asio::io_context& io, EventLog& events, EndpointConfig config, PortMemory& memory,
+                   SessionHost& host)
     : io_(io),
       events_(events),
       config_(std::move(config)),
       memory_(memory),
       host_(host),
       timeline_(events, config_.port),
-      listener_(io) {}
+      listener_(io) {
+}
 
 Endpoint::~Endpoint() {
   *alive_ = false;
@@ -127,7 +130,8 @@ void Endpoint::disconnect() {
 }
 
 std::string Endpoint::last_error() const {
-  return connector_ && !session_ && !connector_->last_error().empty() ? connector_->last_error() : last_error_;
+  return connector_ && !session_ && !connector_->last_error().empty() ? connector_->last_error()
+                                                                      : last_error_;
 }
 
 }  // namespace testbed::gate

@@ -1,12 +1,11 @@
-// A port's vhost-user socket: path, role and policy. Lives as long as the configuration says, while sessions come and go, one
-// at a time. Control thread only.
+// A port's vhost-user socket: path, role and policy. Lives as long as the configuration says, while sessions
+// come and go, one at a time. Control thread only.
 #pragma once
 
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <functional>
 #include <memory>
 #include <string>
-
-#include <boost/asio/posix/stream_descriptor.hpp>
 
 #include "vdev/gate/connector.hpp"
 #include "vdev/gate/session.hpp"
@@ -37,10 +36,11 @@ class SessionHost {
 
 class Endpoint {
  public:
-  // Binds and listens, or begins to look for the socket. Errors of the server role: those of listen_unix. `memory` and `host`
-  // outlive the endpoint.
-  static Result<std::unique_ptr<Endpoint>> open(boost::asio::io_context& io, EventLog& events, DirectoryWatch& watch,
-                                                EndpointConfig config, PortMemory& memory, SessionHost& host);
+  // Binds and listens, or begins to look for the socket. Errors of the server role: those of listen_unix.
+  // `memory` and `host` outlive the endpoint.
+  static Result<std::unique_ptr<Endpoint>> open(boost::asio::io_context& io, EventLog& events,
+                                                DirectoryWatch& watch, EndpointConfig config,
+                                                PortMemory& memory, SessionHost& host);
   ~Endpoint();
 
   const EndpointConfig& config() const { return config_; }
@@ -52,7 +52,8 @@ class Endpoint {
   std::string last_error() const;
 
  private:
-  Endpoint(boost::asio::io_context& io, EventLog& events, EndpointConfig config, PortMemory& memory, SessionHost& host);
+  Endpoint(boost::asio::io_context& io, EventLog& events, EndpointConfig config, PortMemory& memory,
+           SessionHost& host);
   Result<void> listen();
   void start_connecting();
   void wait_for_connection();

@@ -10,18 +10,22 @@
 
 namespace testbed::gate {
 
-MappedRange::~MappedRange() { ::munmap(base_, length_); }
+MappedRange::~MappedRange() {
+  ::munmap(base_, length_);
+}
 
 Result<void> GuestMemory::set_table(const Message& message) {
   uint32_t count;
   std::memcpy(&count, message.payload.data(), sizeof count);
   if (count > wire::kMaxRegions || count != message.fds.size() ||
       message.payload.size() < wire::kMemoryTableHead + count * sizeof(wire::MemoryRegion))
-    return fail(Errc::protocol, "SET_MEM_TABLE with " + std::to_string(count) + " regions, " + std::to_string(message.fds.size()) +
-                                    " descriptors and " + std::to_string(message.payload.size()) + " bytes");
+    return fail(Errc::protocol, "SET_MEM_TABLE with " + std::to_string(count) + " regions, " +
+                                    std::to_string(message.fds.size()) + " descriptors and " +
+                                    std::to_string(message.payload.size()) + " bytes");
   std::vector<Region> regions(count);
   for (uint32_t i = 0; i < count; ++i) {
-    std::memcpy(&regions[i].where, message.payload.data() + wire::kMemoryTableHead + i * sizeof(wire::MemoryRegion),
+    std::memcpy(&regions[i].where,
+                message.payload.data() + wire::kMemoryTableHead + i * sizeof(wire::MemoryRegion),
                 sizeof(wire::MemoryRegion));
     regions[i].file = Fd(::fcntl(message.fds[i].get(), F_DUPFD_CLOEXEC, 0));
     if (!regions[i].file) return fail_errno("cannot duplicate a descriptor", errno);
@@ -44,7 +48,8 @@ Result<std::unique_ptr<MappedRange>> GuestMemory::map(uint64_t user_address, siz
     const uint64_t page = std::max<uint64_t>(4096, static_cast<uint64_t>(info.st_blksize));
     const uint64_t first = offset / page * page;
     const uint64_t span = (offset + length - first + page - 1) / page * page;
-    void* base = ::mmap(nullptr, span, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), static_cast<off_t>(first));
+    void* base =
+        ::mmap(nullptr, span, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), static_cast<off_t>(first));
     if (base == MAP_FAILED) return fail_errno("cannot map a virtqueue", errno);
     return std::make_unique<MappedRange>(base, span, static_cast<std::byte*>(base) + (offset - first));
   }

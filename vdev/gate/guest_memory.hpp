@@ -1,5 +1,6 @@
-// The regions of a session's memory table, and short mappings of single ranges in them: rings that the gate looks at itself,
-// beside whatever the back-end maps. Every mapping lies whole within its file at the time it is made.
+// The regions of a session's memory table, and short mappings of single ranges in them: rings that the gate
+// looks at itself, beside whatever the back-end maps. Every mapping lies whole within its file at the time it
+// is made.
 #pragma once
 
 #include <cstddef>
@@ -31,11 +32,12 @@ class MappedRange {
 
 class GuestMemory {
  public:
-  // Replaces the table by that of a SET_MEM_TABLE message, whose descriptors are duplicated. Errc::protocol: the numbers of
-  // regions and descriptors differ, or there are too many.
+  // Replaces the table by that of a SET_MEM_TABLE message, whose descriptors are duplicated. Errc::protocol:
+  // the numbers of regions and descriptors differ, or there are too many.
   Result<void> set_table(const Message& message);
 
-  // Maps `length` octets at `user_address` of the front-end. Errc::refused: not inside one region and its file.
+  // Maps `length` octets at `user_address` of the front-end. Errc::refused: not inside one region and its
+  // file.
   Result<std::unique_ptr<MappedRange>> map(uint64_t user_address, size_t length) const;
 
   struct Region {

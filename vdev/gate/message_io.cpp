@@ -65,16 +65,19 @@ Result<size_t> MessageReader::receive(int socket, std::byte* to, size_t length) 
   take_fds(received, message_.fds);
   // The kernel has closed what did not fit.
   if ((received.msg_flags & MSG_CTRUNC) != 0 || message_.fds.size() > wire::kMaxFds)
-    return fail(Errc::protocol, "more than " + std::to_string(wire::kMaxFds) + " descriptors with one message");
+    return fail(Errc::protocol,
+                "more than " + std::to_string(wire::kMaxFds) + " descriptors with one message");
   if (got == 0)
-    return fail(Errc::disconnected, partial() ? "the peer closed in the middle of a message" : "the peer closed the connection");
+    return fail(Errc::disconnected,
+                partial() ? "the peer closed in the middle of a message" : "the peer closed the connection");
   return static_cast<size_t>(got);
 }
 
 Result<void> MessageReader::check_header() const {
   if (message_.header.size > wire::kMaxPayload)
-    return fail(Errc::protocol, std::string(wire::request_name(message_.header.request)) + " announces a payload of " +
-                                    std::to_string(message_.header.size) + " bytes");
+    return fail(Errc::protocol, std::string(wire::request_name(message_.header.request)) +
+                                    " announces a payload of " + std::to_string(message_.header.size) +
+                                    " bytes");
   return {};
 }
 
@@ -88,7 +91,8 @@ Result<std::optional<Message>> MessageReader::read(int socket) {
   if (auto ok = check_header(); !ok) return tl::unexpected(ok.error());
   message_.payload.resize(message_.header.size);
   while (have_ < kHeader + message_.header.size) {
-    auto got = receive(socket, message_.payload.data() + (have_ - kHeader), kHeader + message_.header.size - have_);
+    auto got =
+        receive(socket, message_.payload.data() + (have_ - kHeader), kHeader + message_.header.size - have_);
     if (!got) return tl::unexpected(got.error());
     if (*got == 0) return std::nullopt;
     have_ += *got;
@@ -99,7 +103,8 @@ Result<std::optional<Message>> MessageReader::read(int socket) {
 
 // 0: the socket takes no more for now.
 Result<size_t> MessageWriter::send_some(int socket, Message& message) {
-  std::array<iovec, 2> parts = {iovec{&message.header, kHeader}, iovec{message.payload.data(), message.payload.size()}};
+  std::array<iovec, 2> parts = {iovec{&message.header, kHeader},
+                                iovec{message.payload.data(), message.payload.size()}};
   size_t skip = sent_;
   for (iovec& part : parts) {
     const size_t cut = std::min(skip, part.iov_len);
@@ -116,7 +121,8 @@ Result<size_t> MessageWriter::send_some(int socket, Message& message) {
     sent = ::sendmsg(socket, &outgoing, MSG_DONTWAIT | MSG_NOSIGNAL);
   } while (sent < 0 && errno == EINTR);
   if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return size_t{0};
-  if (sent < 0 && (errno == EPIPE || errno == ECONNRESET)) return fail(Errc::disconnected, "the peer closed the connection");
+  if (sent < 0 && (errno == EPIPE || errno == ECONNRESET))
+    return fail(Errc::disconnected, "the peer closed the connection");
   if (sent < 0) return fail_errno("sendmsg", errno);
   message.fds.clear();
   return static_cast<size_t>(sent);

@@ -1,7 +1,9 @@
-// Whole messages from and to a non-blocking socket. What has arrived of a message is kept until the rest comes; nobody waits.
+// Whole messages from and to a non-blocking socket. What has arrived of a message is kept until the rest
+// comes; nobody waits.
 //
-// Descriptors travel with the first octet of the send that carried them. The reader never asks for more than is missing of
-// the present message, so descriptors of the next one cannot arrive early, and those that come in the middle are its own.
+// Descriptors travel with the first octet of the send that carried them. The reader never asks for more than
+// is missing of the present message, so descriptors of the next one cannot arrive early, and those that come
+// in the middle are its own.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +17,8 @@ namespace testbed::gate {
 
 class MessageReader {
  public:
-  // The next whole message; nullopt: not yet. Errc::disconnected: the peer closed. Errc::protocol: what came cannot be a
-  // message (too long, too many descriptors); the stream has no meaning from here on.
+  // The next whole message; nullopt: not yet. Errc::disconnected: the peer closed. Errc::protocol: what came
+  // cannot be a message (too long, too many descriptors); the stream has no meaning from here on.
   Result<std::optional<Message>> read(int socket);
   // Something of a message is here, but not all of it.
   bool partial() const { return have_ > 0; }

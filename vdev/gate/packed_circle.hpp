@@ -10,20 +10,27 @@
 
 namespace testbed::gate {
 
-inline bool lap_of(DescWord word) { return (word.flags & wire::kPackedAvail) != 0; }
+inline bool lap_of(DescWord word) {
+  return (word.flags & wire::kPackedAvail) != 0;
+}
 // The first slot of a buffer that the device gave back in the lap in which the driver wrote it.
-inline bool given_back(DescWord word) { return lap_of(word) == ((word.flags & wire::kPackedUsed) != 0); }
+inline bool given_back(DescWord word) {
+  return lap_of(word) == ((word.flags & wire::kPackedUsed) != 0);
+}
 
 // Slots of one ring counted on a circle of two laps: 0..size-1 with wrap counter 1, size..2*size-1 with 0.
 class PackedCircle {
  public:
-  explicit PackedCircle(std::span<const DescWord> words) : words_(words), size_(static_cast<uint32_t>(words.size())) {}
+  explicit PackedCircle(std::span<const DescWord> words)
+      : words_(words), size_(static_cast<uint32_t>(words.size())) {}
 
   uint32_t size() const { return size_; }
   uint32_t slot(uint32_t spot) const { return spot % size_; }
   bool lap(uint32_t spot) const { return spot % (2 * size_) < size_; }
   uint32_t ahead(uint32_t spot, uint32_t by) const { return (spot + by) % (2 * size_); }
-  uint32_t behind(uint32_t spot, uint32_t by) const { return (spot + 2 * size_ - by % (2 * size_)) % (2 * size_); }
+  uint32_t behind(uint32_t spot, uint32_t by) const {
+    return (spot + 2 * size_ - by % (2 * size_)) % (2 * size_);
+  }
   uint32_t distance(uint32_t from, uint32_t to) const { return (to + 2 * size_ - from) % (2 * size_); }
   DescWord word(uint32_t spot) const { return words_[slot(spot)]; }
 

@@ -12,7 +12,8 @@ using wire::kDescWrite;
 using wire::kPackedAvail;
 using wire::kPackedUsed;
 
-// How far behind the last buffer given back an unfinished burst may have left gaps: the library's largest, and its chains.
+// How far behind the last buffer given back an unfinished burst may have left gaps: the library's largest,
+// and its chains.
 constexpr uint32_t kGapSearch = 64;
 
 DescWord used_word(bool lap, uint16_t id, uint32_t length) {
@@ -40,7 +41,8 @@ class Finder {
     find_last_given_back();
     if (facts_.remembered) {
       const auto spot = ring_.spot_of(facts_.remembered->position);
-      if (spot && facts_.remembered->undo.empty() && plausible(*spot)) return at(*spot, ResumeSource::remembered);
+      if (spot && facts_.remembered->undo.empty() && plausible(*spot))
+        return at(*spot, ResumeSource::remembered);
       if (spot && !facts_.remembered->undo.empty() && undo_matches(*spot)) return finish_burst(*spot);
     }
     if (const auto spot = ring_.spot_of(facts_.base); spot && plausible(*spot))
@@ -51,20 +53,22 @@ class Finder {
  private:
   bool served() const {
     if (facts_.device_area_written) return true;
-    return std::any_of(facts_.ring.begin(), facts_.ring.end(), [](DescWord w) { return w.flags & kPackedUsed; });
+    return std::any_of(facts_.ring.begin(), facts_.ring.end(),
+                       [](DescWord w) { return w.flags & kPackedUsed; });
   }
 
   ResumePoint at(uint32_t spot, ResumeSource source) const { return {ring_.position(spot), source, {}, {}}; }
 
   // `waiting_`: slots before the driver's position that look available, up to the last buffer given back.
   void find_last_given_back() {
-    while (waiting_ < ring_.size() && !given_back(ring_.word(ring_.behind(driver_, waiting_ + 1)))) ++waiting_;
+    while (waiting_ < ring_.size() && !given_back(ring_.word(ring_.behind(driver_, waiting_ + 1))))
+      ++waiting_;
   }
   bool any_given_back() const { return waiting_ < ring_.size(); }
   uint32_t after_last_head() const { return ring_.behind(driver_, waiting_); }
 
-  // May the device have stopped here, between bursts? Nothing after it was given back, and the slots between the last buffer
-  // given back and here are the rest of that buffer.
+  // May the device have stopped here, between bursts? Nothing after it was given back, and the slots between
+  // the last buffer given back and here are the rest of that buffer.
   bool plausible(uint32_t spot) const {
     const uint32_t outstanding = ring_.distance(spot, driver_);
     if (outstanding > waiting_) return false;
@@ -80,7 +84,8 @@ class Finder {
   }
 
   // -- With the undo log
-  // Slots from the burst's start to the driver's position. Some were available at the start, so none is a whole round.
+  // Slots from the burst's start to the driver's position. Some were available at the start, so none is a
+  // whole round.
   uint32_t written(uint32_t start) const {
     const uint32_t distance = ring_.distance(start, driver_);
     return distance == 0 ? 2 * ring_.size() : distance;
@@ -96,7 +101,8 @@ class Finder {
     for (uint32_t k = refilled(start); k < undo.size(); ++k) {
       const uint32_t spot = ring_.ahead(start, k);
       const DescWord now = ring_.word(spot);
-      if (lap_of(undo[k]) != ring_.lap(spot) || given_back(undo[k]) || lap_of(now) != ring_.lap(spot)) return false;
+      if (lap_of(undo[k]) != ring_.lap(spot) || given_back(undo[k]) || lap_of(now) != ring_.lap(spot))
+        return false;
       if (!given_back(now) && now.flags != undo[k].flags) return false;
     }
     return refilled(start) <= undo.size() || !covers();
@@ -111,13 +117,16 @@ class Finder {
   // The buffers from `start` to the driver's position, as they were before the burst.
   std::vector<Buffer> buffers(uint32_t start) const {
     const auto undo = facts_.remembered->undo;
-    const auto word_at = [&](uint32_t k) { return k < undo.size() ? undo[k] : ring_.word(ring_.ahead(start, k)); };
+    const auto word_at = [&](uint32_t k) {
+      return k < undo.size() ? undo[k] : ring_.word(ring_.ahead(start, k));
+    };
     const uint32_t gone = refilled(start);
     const uint32_t limit = std::min(written(start), ring_.size());
     std::vector<Buffer> found;
     for (uint32_t k = 0; k < limit;) {
       const uint32_t slots = chain_length(word_at, k, limit);
-      found.push_back({k, slots, word_at(k + slots - 1).id, k < gone || given_back(ring_.word(ring_.ahead(start, k)))});
+      found.push_back(
+          {k, slots, word_at(k + slots - 1).id, k < gone || given_back(ring_.word(ring_.ahead(start, k)))});
       k += slots;
     }
     return found;
@@ -130,7 +139,8 @@ class Finder {
     std::vector<Buffer> all = buffers(start);
     size_t boundary = all.size();
     if (covers() && refilled(start) > 0) {
-      // The used descriptor that said how far is gone, the driver was through with it. No further than the log goes.
+      // The used descriptor that said how far is gone, the driver was through with it. No further than the
+      // log goes.
       while (boundary > 0 && all[boundary - 1].first >= facts_.remembered->undo.size()) --boundary;
     } else {
       if (covers()) mark_covered(start, all);
@@ -173,14 +183,16 @@ class Finder {
 
   // -- Without it
   ResumePoint from_ring() const {
-    if (!any_given_back()) return at(after_last_head(), ResumeSource::ring);  // all of the ring is outstanding
+    if (!any_given_back())
+      return at(after_last_head(), ResumeSource::ring);  // all of the ring is outstanding
     const uint32_t head = ring_.behind(driver_, waiting_ + 1);
     ResumePoint point = at(after_last_head(), ResumeSource::ring);
     fill_gaps(head, point);
     if (const uint32_t rest = rest_of(head); rest > 0) {
       const uint32_t next = ring_.ahead(head, 1);
       // A driver may have put a new chain with the same id right here; then this gives it back unprocessed.
-      if (!facts_.in_order && !(ring_.word(head).flags & kDescNext)) give_back(next, ring_.word(head).id, point);
+      if (!facts_.in_order && !(ring_.word(head).flags & kDescNext))
+        give_back(next, ring_.word(head).id, point);
       point.position = ring_.position(ring_.ahead(next, rest));
     }
     return point;
@@ -201,8 +213,8 @@ class Finder {
     return word_at(slots - 1).id == id ? slots : 0;
   }
 
-  // Slots before the last head that look available are rests of chains, which no driver looks at again, or gaps of a burst
-  // that was cut short. Giving them back mends the second and does not touch the first.
+  // Slots before the last head that look available are rests of chains, which no driver looks at again, or
+  // gaps of a burst that was cut short. Giving them back mends the second and does not touch the first.
   void fill_gaps(uint32_t head, ResumePoint& point) const {
     if (facts_.in_order) return;
     const uint32_t reach = std::min(kGapSearch, ring_.size() - waiting_ - 1);
@@ -229,13 +241,18 @@ class Finder {
 
 std::string_view to_string(ResumeSource source) {
   switch (source) {
-    case ResumeSource::frontend: return "frontend";
-    case ResumeSource::remembered: return "remembered";
-    case ResumeSource::ring: return "ring";
+    case ResumeSource::frontend:
+      return "frontend";
+    case ResumeSource::remembered:
+      return "remembered";
+    case ResumeSource::ring:
+      return "ring";
   }
   return "";
 }
 
-ResumePoint find_resume_point(const RingFacts& facts) { return Finder(facts).find(); }
+ResumePoint find_resume_point(const RingFacts& facts) {
+  return Finder(facts).find();
+}
 
 }  // namespace testbed::gate

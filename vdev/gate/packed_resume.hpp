@@ -1,18 +1,22 @@
-// Where a packed ring goes on after its back-end died: a pure function of the descriptor ring and of what was remembered.
+// Where a packed ring goes on after its back-end died: a pure function of the descriptor ring and of what was
+// remembered.
 //
-// Why it is needed. A packed ring has no index in shared memory; the position lives in the device. QEMU (7.2 to 10.0) sends
-// the base of device start on reconnection, librte_vhost believes it, and the queue is dead. The descriptors know better:
+// Why it is needed. A packed ring has no index in shared memory; the position lives in the device. QEMU (7.2
+// to 10.0) sends the base of device start on reconnection, librte_vhost believes it, and the queue is dead.
+// The descriptors know better:
 //
-// - AVAIL tells the lap (wrap counter) in which the driver wrote a slot, and the device never changes it in passing: the one
+// - AVAIL tells the lap (wrap counter) in which the driver wrote a slot, and the device never changes it in
+// passing: the one
 //   place on the ring where it flips is where the driver will write next.
 // - USED == AVAIL says that the buffer whose first slot this is was given back.
 //
-// What the descriptors alone do not tell is (a) how long a given-back buffer was: its other slots still look available;
-// (b) which buffers an IN_ORDER device covers with one used descriptor; (c) what a burst that was cut short had in mind: the
-// library writes lengths and ids of a whole burst before the first flag, and the flags of the first slot last. So the datapath
-// keeps an undo log (ring_record.hpp): before a burst it notes the words it may overwrite, after it the position. With the
-// log every answer below is exact; without it (another back-end served the ring before) doubtful slots are given back
-// unprocessed, which any driver accepts: at most a burst is lost, and nothing is ever processed twice.
+// What the descriptors alone do not tell is (a) how long a given-back buffer was: its other slots still look
+// available; (b) which buffers an IN_ORDER device covers with one used descriptor; (c) what a burst that was
+// cut short had in mind: the library writes lengths and ids of a whole burst before the first flag, and the
+// flags of the first slot last. So the datapath keeps an undo log (ring_record.hpp): before a burst it notes
+// the words it may overwrite, after it the position. With the log every answer below is exact; without it
+// (another back-end served the ring before) doubtful slots are given back unprocessed, which any driver
+// accepts: at most a burst is lost, and nothing is ever processed twice.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +29,8 @@
 
 namespace testbed::gate {
 
-// Octets 8..15 of a descriptor, what a device overwrites, as the one 64-bit word in which they are read and written.
+// Octets 8..15 of a descriptor, what a device overwrites, as the one 64-bit word in which they are read and
+// written.
 struct alignas(8) DescWord {
   uint32_t length;
   uint16_t id;
@@ -36,16 +41,18 @@ struct alignas(8) DescWord {
 static_assert(sizeof(DescWord) == 8);
 
 struct Remembered {
-  uint16_t position;               // slot | wrap counter << 15, after the last whole burst
-  std::span<const DescWord> undo;  // not empty: a burst was under way; the words at `position` and on, before it
+  uint16_t position;  // slot | wrap counter << 15, after the last whole burst
+  std::span<const DescWord>
+      undo;  // not empty: a burst was under way; the words at `position` and on, before it
 };
 
 struct RingFacts {
   std::span<const DescWord> ring;  // a copy, one word a slot
   uint16_t base;                   // what the front-end said (SET_VRING_BASE)
-  bool device_area_written;        // the device event suppression area is not zero, as every driver leaves it at first
-  bool in_order;                   // VIRTIO_F_IN_ORDER was negotiated
-  bool device_writes;              // a receive queue of the guest
+  bool device_area_written;  // the device event suppression area is not zero, as every driver leaves it at
+                             // first
+  bool in_order;             // VIRTIO_F_IN_ORDER was negotiated
+  bool device_writes;        // a receive queue of the guest
   std::optional<Remembered> remembered;
 };
 

@@ -3,15 +3,17 @@
 namespace testbed::gate {
 namespace {
 
-// Enough for a driver to fill its ring; one that never rests is hostile, and any position is as good as another.
+// Enough for a driver to fill its ring; one that never rests is hostile, and any position is as good as
+// another.
 constexpr int kSnapshots = 64;
 constexpr uint16_t kServed = 0x7fff;
 
 }  // namespace
 
-Result<std::shared_ptr<PackedRing>> PackedRing::map(const GuestMemory& memory, uint64_t descriptors, uint64_t device_event,
-                                                    uint16_t size) {
-  if (size == 0 || size > wire::kMaxQueueSize || descriptors % alignof(DescWord) != 0 || device_event % 4 != 0)
+Result<std::shared_ptr<PackedRing>> PackedRing::map(const GuestMemory& memory, uint64_t descriptors,
+                                                    uint64_t device_event, uint16_t size) {
+  if (size == 0 || size > wire::kMaxQueueSize || descriptors % alignof(DescWord) != 0 ||
+      device_event % 4 != 0)
     return fail(Errc::protocol, "a packed virtqueue of " + std::to_string(size) + " slots, or not aligned");
   auto ring = memory.map(descriptors, size * sizeof(wire::PackedDesc));
   if (!ring) return tl::unexpected(ring.error());

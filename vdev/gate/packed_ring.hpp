@@ -1,6 +1,6 @@
-// A packed ring in guest memory, mapped by the gate for as long as the queue runs: shared by the gate, which finds the
-// position at its start, and the worker, which keeps the undo log. Both only look at descriptors' second words (length, id,
-// flags) and the device event area.
+// A packed ring in guest memory, mapped by the gate for as long as the queue runs: shared by the gate, which
+// finds the position at its start, and the worker, which keeps the undo log. Both only look at descriptors'
+// second words (length, id, flags) and the device event area.
 #pragma once
 
 #include <atomic>
@@ -18,8 +18,8 @@ namespace testbed::gate {
 class PackedRing {
  public:
   // `descriptors` and `device_event` are addresses in the front-end. Errors as GuestMemory::map.
-  static Result<std::shared_ptr<PackedRing>> map(const GuestMemory& memory, uint64_t descriptors, uint64_t device_event,
-                                                 uint16_t size);
+  static Result<std::shared_ptr<PackedRing>> map(const GuestMemory& memory, uint64_t descriptors,
+                                                 uint64_t device_event, uint16_t size);
 
   uint16_t size() const { return size_; }
 
@@ -34,14 +34,14 @@ class PackedRing {
     return ((flags & wire::kPackedAvail) != 0) == wrap && ((flags & wire::kPackedUsed) != 0) != wrap;
   }
 
-  // A copy of all words, taken again until two in a row are equal: the driver may be at work, but with no device to answer
-  // it soon has nothing left to do.
+  // A copy of all words, taken again until two in a row are equal: the driver may be at work, but with no
+  // device to answer it soon has nothing left to do.
   std::vector<DescWord> snapshot() const;
   // False when the driver was faster: the word is no longer what was expected.
   bool apply(const Edit& edit);
 
-  // The device event suppression area. A driver zeroes it when it makes the ring; who serves the ring marks it, in the field
-  // that a driver reads only while the flags say "descriptor" (Virtio 1.2, 2.8.10).
+  // The device event suppression area. A driver zeroes it when it makes the ring; who serves the ring marks
+  // it, in the field that a driver reads only while the flags say "descriptor" (Virtio 1.2, 2.8.10).
   bool device_area_written() const;
   void mark_served();
 

@@ -42,9 +42,13 @@ struct alignas(64) PortMemory::File {
   std::array<Copy, 2> copies;
 };
 
-size_t PortMemory::bytes(uint16_t rings) { return sizeof(File) + rings * sizeof(RingRecord); }
+size_t PortMemory::bytes(uint16_t rings) {
+  return sizeof(File) + rings * sizeof(RingRecord);
+}
 
-PortMemory::File& PortMemory::contents() const { return *static_cast<File*>(base_); }
+PortMemory::File& PortMemory::contents() const {
+  return *static_cast<File*>(base_);
+}
 
 Result<PortMemory> PortMemory::open(const std::string& path, uint16_t rings) {
   Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
@@ -62,7 +66,8 @@ Result<PortMemory> PortMemory::open(const std::string& path, uint16_t rings) {
   if (base == MAP_FAILED) return fail_errno("cannot map " + path, errno);
   PortMemory memory(std::move(file), base, rings);
   const File& contents = memory.contents();
-  if (contents.magic != kMagic || contents.version != kVersion || contents.rings != rings) memory.initialise();
+  if (contents.magic != kMagic || contents.version != kVersion || contents.rings != rings)
+    memory.initialise();
   return memory;
 }
 
@@ -82,7 +87,8 @@ void PortMemory::initialise() {
 }
 
 PortMemory::PortMemory(PortMemory&& other) noexcept
-    : file_(std::move(other.file_)), base_(std::exchange(other.base_, nullptr)), rings_(other.rings_) {}
+    : file_(std::move(other.file_)), base_(std::exchange(other.base_, nullptr)), rings_(other.rings_) {
+}
 
 PortMemory::~PortMemory() {
   if (base_ != nullptr) ::munmap(base_, bytes(rings_));
@@ -98,7 +104,8 @@ PortMemory::Features PortMemory::features() const {
 
 void PortMemory::remember(const Features& features) {
   auto& [first, second] = contents().copies;
-  const uint64_t newest = std::max(first.valid() ? first.generation : 0, second.valid() ? second.generation : 0);
+  const uint64_t newest =
+      std::max(first.valid() ? first.generation : 0, second.valid() ? second.generation : 0);
   Copy& older = first.valid() && first.generation == newest ? second : first;
   Copy next{newest + 1, features.offered, features.negotiated, features.open ? 1u : 0u, 0};
   next.check = next.sum();
@@ -107,7 +114,8 @@ void PortMemory::remember(const Features& features) {
 
 RingRecord& PortMemory::ring(uint16_t index) const {
   TB_ASSERT(index < rings_);
-  return *reinterpret_cast<RingRecord*>(static_cast<std::byte*>(base_) + sizeof(File) + index * sizeof(RingRecord));
+  return *reinterpret_cast<RingRecord*>(static_cast<std::byte*>(base_) + sizeof(File) +
+                                        index * sizeof(RingRecord));
 }
 
 std::string port_memory_path(const std::string& directory, const std::string& port) {

@@ -1,8 +1,10 @@
-// What a port remembers beyond the life of the process: the features it offered and those that were negotiated, and for each
-// virtqueue a RingRecord. A small file that is mapped: what is stored is there after SIGKILL, without a system call.
+// What a port remembers beyond the life of the process: the features it offered and those that were
+// negotiated, and for each virtqueue a RingRecord. A small file that is mapped: what is stored is there after
+// SIGKILL, without a system call.
 //
-// Garbage, another version or another size is treated as an empty memory, never as an error. The features are kept twice,
-// each copy with a generation and a checksum, and the older one is overwritten: a kill inside a write leaves the other.
+// Garbage, another version or another size is treated as an empty memory, never as an error. The features are
+// kept twice, each copy with a generation and a checksum, and the older one is overwritten: a kill inside a
+// write leaves the other.
 #pragma once
 
 #include <cstddef>
@@ -24,8 +26,8 @@ class PortMemory {
     friend bool operator==(const Features&, const Features&) = default;
   };
 
-  // The file is made if it does not exist; its blocks are allocated at once, so that a full disk is an error here and not a
-  // SIGBUS later. Errc::busy: another live process has it open.
+  // The file is made if it does not exist; its blocks are allocated at once, so that a full disk is an error
+  // here and not a SIGBUS later. Errc::busy: another live process has it open.
   static Result<PortMemory> open(const std::string& path, uint16_t rings);
   // Forgets at exit: for when no file can be had.
   static PortMemory volatile_memory(uint16_t rings);

@@ -1,9 +1,11 @@
-// What survives a crash about one packed virtqueue: its position after the last whole burst, and an undo log of the burst
-// that was under way. Lies in the port's memory file (port_memory.hpp), so SIGKILL does not lose it.
+// What survives a crash about one packed virtqueue: its position after the last whole burst, and an undo log
+// of the burst that was under way. Lies in the port's memory file (port_memory.hpp), so SIGKILL does not lose
+// it.
 //
-// Written by the worker that holds the queue, read by the gate when the ring starts again, never both at once. `state` is one
-// word and is stored last (x86 keeps stores in order, the compiler is told to): a kill between any two instructions leaves
-// either the old position, the old position with a complete undo log, or the new position.
+// Written by the worker that holds the queue, read by the gate when the ring starts again, never both at
+// once. `state` is one word and is stored last (x86 keeps stores in order, the compiler is told to): a kill
+// between any two instructions leaves either the old position, the old position with a complete undo log, or
+// the new position.
 #pragma once
 
 #include <array>

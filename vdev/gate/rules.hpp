@@ -1,8 +1,8 @@
-// The one place where messages are judged, between reading and acting on them: requests before the back-end sees them,
-// replies before the front-end does.
+// The one place where messages are judged, between reading and acting on them: requests before the back-end
+// sees them, replies before the front-end does.
 //
-// What stands here now: the features a port offers, and the number of its queues. The answers are a pure function of the
-// message and of what was negotiated before it.
+// What stands here now: the features a port offers, and the number of its queues. The answers are a pure
+// function of the message and of what was negotiated before it.
 #pragma once
 
 #include <cstdint>

@@ -13,26 +13,38 @@ using wire::Request;
 
 EndReason reason_of(const Error& error) {
   switch (error.code) {
-    case Errc::disconnected: return EndReason::peer_closed;
-    case Errc::timeout: return EndReason::deadline;
-    default: return EndReason::protocol;
+    case Errc::disconnected:
+      return EndReason::peer_closed;
+    case Errc::timeout:
+      return EndReason::deadline;
+    default:
+      return EndReason::protocol;
   }
 }
 
 // Logging comes and goes with every migration; it is not part of what a guest agreed on.
-uint64_t lasting(uint64_t features) { return features & ~bit(wire::Feature::LOG_ALL); }
+uint64_t lasting(uint64_t features) {
+  return features & ~bit(wire::Feature::LOG_ALL);
+}
 
 }  // namespace
 
 std::string_view to_string(EndReason reason) {
   switch (reason) {
-    case EndReason::peer_closed: return "peer closed";
-    case EndReason::deadline: return "deadline";
-    case EndReason::protocol: return "protocol";
-    case EndReason::refused: return "refused";
-    case EndReason::backend_lost: return "library closed";
-    case EndReason::disconnect: return "disconnect";
-    case EndReason::removed: return "removed";
+    case EndReason::peer_closed:
+      return "peer closed";
+    case EndReason::deadline:
+      return "deadline";
+    case EndReason::protocol:
+      return "protocol";
+    case EndReason::refused:
+      return "refused";
+    case EndReason::backend_lost:
+      return "library closed";
+    case EndReason::disconnect:
+      return "disconnect";
+    case EndReason::removed:
+      return "removed";
   }
   return "";
 }
@@ -174,7 +186,8 @@ void Session::answered(wire::VhostUserHeader request, bool wanted, Result<Messag
 void Session::note_answer(Request request, const Message& answer) {
   const auto state = answer.as<wire::VringState>();
   if (request == Request::GET_VRING_BASE && state && state->index < virtqueues_.count())
-    virtqueues_.stopped(static_cast<uint16_t>(state->index), static_cast<uint16_t>(state->num), rules_.negotiated());
+    virtqueues_.stopped(static_cast<uint16_t>(state->index), static_cast<uint16_t>(state->num),
+                        rules_.negotiated());
   on_accepted_(request);
 }
 

@@ -1,5 +1,6 @@
-// One vhost-user connection: lives exactly as long as its socket. Reads whole messages, lets the rules judge them, watches
-// what they say about the virtqueues, hands them to the back-end and its answers to the front-end. Control thread only.
+// One vhost-user connection: lives exactly as long as its socket. Reads whole messages, lets the rules judge
+// them, watches what they say about the virtqueues, hands them to the back-end and its answers to the
+// front-end. Control thread only.
 #pragma once
 
 #include <functional>
@@ -52,9 +53,11 @@ class Session : public std::enable_shared_from_this<Session> {
   const Rules& rules() const { return rules_; }
   const Virtqueues& virtqueues() const { return virtqueues_; }
 
-  // Begins to read. `on_end` comes once, after the socket was closed and the back-end destroyed, unless end() was called.
+  // Begins to read. `on_end` comes once, after the socket was closed and the back-end destroyed, unless end()
+  // was called.
   void start(std::unique_ptr<Backend> backend, OnAccepted on_accepted, OnEnd on_end);
-  // Closes the socket and destroys the back-end before it returns; emits session.down. Further calls do nothing.
+  // Closes the socket and destroys the back-end before it returns; emits session.down. Further calls do
+  // nothing.
   void end(EndReason reason, const std::string& detail);
 
  private:
@@ -77,8 +80,8 @@ class Session : public std::enable_shared_from_this<Session> {
   std::unique_ptr<Backend> backend_;
   OnAccepted on_accepted_;
   OnEnd on_end_;
-  PortMemory::Features before_;      // what an earlier life of this process had agreed on
-  uint64_t request_t_ = 0;           // of the request that is being answered
+  PortMemory::Features before_;  // what an earlier life of this process had agreed on
+  uint64_t request_t_ = 0;       // of the request that is being answered
   size_t request_fds_ = 0;
   bool negotiated_once_ = false;
   bool ended_ = false;

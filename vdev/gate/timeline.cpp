@@ -28,7 +28,9 @@ void Timeline::request(const Message& message, size_t fds, uint64_t t, double re
   add(std::move(entry), t);
 }
 
-void Timeline::reply(const Message& message) { add(entry_of(message, "backend", message.fds.size()), now_ns()); }
+void Timeline::reply(const Message& message) {
+  add(entry_of(message, "backend", message.fds.size()), now_ns());
+}
 
 void Timeline::add(nlohmann::json entry, uint64_t t) {
   Session& session = sessions_.back();

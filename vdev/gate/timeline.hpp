@@ -1,11 +1,11 @@
-// The record of a port's vhost-user messages: bounded, the last two sessions; every entry is also a session.message event.
+// The record of a port's vhost-user messages: bounded, the last two sessions; every entry is also a
+// session.message event.
 #pragma once
 
 #include <cstdint>
 #include <deque>
-#include <string>
-
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "core/base/event_log.hpp"
 #include "vdev/gate/message.hpp"

@@ -13,7 +13,9 @@ namespace {
 using wire::Feature;
 using wire::Request;
 
-bool has(uint64_t features, Feature feature) { return (features & bit(feature)) != 0; }
+bool has(uint64_t features, Feature feature) {
+  return (features & bit(feature)) != 0;
+}
 
 }  // namespace
 
@@ -23,22 +25,30 @@ Result<void> Virtqueues::observe(const Message& message) {
   if (!index || *index >= queues_.size()) return {};
   Virtqueue& queue = queues_[*index];
   switch (message.request()) {
-    case Request::SET_VRING_NUM: queue.size = static_cast<uint16_t>(message.as<wire::VringState>()->num); break;
-    case Request::SET_VRING_ADDR: queue.address = message.as<wire::VringAddr>(); break;
-    case Request::SET_VRING_BASE: queue.base = static_cast<uint16_t>(message.as<wire::VringState>()->num); break;
+    case Request::SET_VRING_NUM:
+      queue.size = static_cast<uint16_t>(message.as<wire::VringState>()->num);
+      break;
+    case Request::SET_VRING_ADDR:
+      queue.address = message.as<wire::VringAddr>();
+      break;
+    case Request::SET_VRING_BASE:
+      queue.base = static_cast<uint16_t>(message.as<wire::VringState>()->num);
+      break;
     case Request::SET_VRING_KICK:
       queue.kick = message.fds.empty()
                        ? nullptr
                        : std::make_shared<Fd>(::fcntl(message.fds.front().get(), F_DUPFD_CLOEXEC, 0));
       break;
-    default: break;
+    default:
+      break;
   }
   return {};
 }
 
 std::optional<Resumption> Virtqueues::start(uint16_t index, uint64_t features) {
   Virtqueue& queue = queues_[index];
-  // Behind an IOMMU the addresses are not the front-end's own. A kick without a new base is a new descriptor, not a start.
+  // Behind an IOMMU the addresses are not the front-end's own. A kick without a new base is a new descriptor,
+  // not a start.
   if (!queue.base || !queue.address || has(features, Feature::ACCESS_PLATFORM)) return std::nullopt;
   const uint16_t base = *std::exchange(queue.base, std::nullopt);
   if (has(features, Feature::RING_PACKED)) return start_packed(index, base, features);
@@ -56,14 +66,16 @@ std::optional<Resumption> Virtqueues::start_packed(uint16_t index, uint16_t base
   queue.packed = std::move(*ring);
   RingRecord& record = memory_.ring(index);
   const std::vector<DescWord> words = queue.packed->snapshot();
-  RingFacts facts{words, base, queue.packed->device_area_written(), has(features, Feature::IN_ORDER), index % 2 == 0, {}};
+  RingFacts facts{words,          base, queue.packed->device_area_written(), has(features, Feature::IN_ORDER),
+                  index % 2 == 0, {}};
   if (record.holds(queue.size)) {
     const auto state = record.state.load(std::memory_order_acquire);
     facts.remembered = Remembered{state.position, std::span(record.undo).first(state.undo)};
   }
   const ResumePoint point = find_resume_point(facts);
   const auto apply = [&](const Edit& edit) { return queue.packed->apply(edit); };
-  const auto committed = static_cast<size_t>(std::count_if(point.commits.begin(), point.commits.end(), apply));
+  const auto committed =
+      static_cast<size_t>(std::count_if(point.commits.begin(), point.commits.end(), apply));
   std::for_each(point.restores.begin(), point.restores.end(), apply);
   record.set_position(point.position, queue.size);
   queue.packed->mark_served();
@@ -82,15 +94,16 @@ std::optional<Resumption> Virtqueues::start_split(uint16_t index, uint16_t base)
   if (queue.address->used % alignof(wire::SplitUsed) != 0) return std::nullopt;
   auto used = guest_.map(queue.address->used, sizeof(wire::SplitUsed));
   if (!used) return std::nullopt;
-  const uint16_t position =
-      std::atomic_ref(reinterpret_cast<wire::SplitUsed*>((*used)->begin())->index).load(std::memory_order_acquire);
+  const uint16_t position = std::atomic_ref(reinterpret_cast<wire::SplitUsed*>((*used)->begin())->index)
+                                .load(std::memory_order_acquire);
   if (position == 0 && base == 0) return std::nullopt;
   return Resumption{index, position, false, 0, position == base ? "frontend" : "used_index", base};
 }
 
 void Virtqueues::stopped(uint16_t index, uint16_t position, uint64_t features) {
   Virtqueue& queue = queues_[index];
-  if (has(features, Feature::RING_PACKED) && queue.size > 0) memory_.ring(index).set_position(position, queue.size);
+  if (has(features, Feature::RING_PACKED) && queue.size > 0)
+    memory_.ring(index).set_position(position, queue.size);
   queue.kick = nullptr;
   queue.packed = nullptr;
 }

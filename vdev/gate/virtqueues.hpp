@@ -1,5 +1,6 @@
-// What a session's messages say about its virtqueues, and what the gate does when one of them starts: it finds the position
-// of a packed ring (packed_resume.hpp) and keeps a descriptor of the kick and a mapping of the ring for the worker.
+// What a session's messages say about its virtqueues, and what the gate does when one of them starts: it
+// finds the position of a packed ring (packed_resume.hpp) and keeps a descriptor of the kick and a mapping of
+// the ring for the worker.
 #pragma once
 
 #include <cstdint>
@@ -16,9 +17,9 @@ namespace testbed::gate {
 struct Virtqueue {
   uint16_t size = 0;
   std::optional<wire::VringAddr> address;
-  std::optional<uint16_t> base;          // said by the front-end and not yet acted upon
-  std::shared_ptr<Fd> kick;              // our own duplicate; empty: the front-end wants to be polled
-  std::shared_ptr<PackedRing> packed;    // empty: split, or its memory could not be mapped
+  std::optional<uint16_t> base;        // said by the front-end and not yet acted upon
+  std::shared_ptr<Fd> kick;            // our own duplicate; empty: the front-end wants to be polled
+  std::shared_ptr<PackedRing> packed;  // empty: split, or its memory could not be mapped
 };
 
 // Where a ring goes on, for the ring.resumed event.
@@ -41,7 +42,8 @@ class Virtqueues {
 
   // A request that passed the rules, before the back-end gets it. Errc::protocol: it cannot be.
   Result<void> observe(const Message& message);
-  // For a SET_VRING_KICK, before the back-end gets it: how the ring goes on. nullopt: as the front-end said, from its start.
+  // For a SET_VRING_KICK, before the back-end gets it: how the ring goes on. nullopt: as the front-end said,
+  // from its start.
   std::optional<Resumption> start(uint16_t index, uint64_t features);
   // The back-end's reply to GET_VRING_BASE: the queue has stopped there.
   void stopped(uint16_t index, uint16_t position, uint64_t features);

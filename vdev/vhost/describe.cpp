@@ -11,11 +11,14 @@ std::optional<uint16_t> split_index(const gate::GuestMemory& memory, uint64_t ri
   if (ring % 4 != 0) return std::nullopt;
   const auto mapped = memory.map(ring, sizeof(wire::SplitUsed));  // both rings begin with flags and index
   if (!mapped) return std::nullopt;
-  return std::atomic_ref(reinterpret_cast<wire::SplitUsed*>((*mapped)->begin())->index).load(std::memory_order_relaxed);
+  return std::atomic_ref(reinterpret_cast<wire::SplitUsed*>((*mapped)->begin())->index)
+      .load(std::memory_order_relaxed);
 }
 
-// For split rings the indexes, for packed rings the slots, up to which the driver made buffers available and got them back.
-void add_positions(json& entry, const gate::Virtqueue& queue, const gate::GuestMemory& guest, const gate::RingRecord& record) {
+// For split rings the indexes, for packed rings the slots, up to which the driver made buffers available and
+// got them back.
+void add_positions(json& entry, const gate::Virtqueue& queue, const gate::GuestMemory& guest,
+                   const gate::RingRecord& record) {
   if (queue.packed) {
     const auto words = queue.packed->snapshot();
     const gate::PackedCircle ring(words);
@@ -29,7 +32,8 @@ void add_positions(json& entry, const gate::Virtqueue& queue, const gate::GuestM
 
 }  // namespace
 
-json describe_session(const gate::Session& session, const std::vector<bool>& enabled, const gate::PortMemory& memory) {
+json describe_session(const gate::Session& session, const std::vector<bool>& enabled,
+                      const gate::PortMemory& memory) {
   const gate::Rules& rules = session.rules();
   json regions = json::array();
   for (const auto& region : session.virtqueues().guest_memory().regions())

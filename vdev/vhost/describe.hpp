@@ -1,10 +1,9 @@
-// The `session` of a port's description (docs/protocol.md), read from the gate and the guest's own memory; the library is
-// not asked, because it may be at work on the device at this moment.
+// The `session` of a port's description (docs/protocol.md), read from the gate and the guest's own memory;
+// the library is not asked, because it may be at work on the device at this moment.
 #pragma once
 
-#include <vector>
-
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "vdev/gate/session.hpp"
 

@@ -16,11 +16,17 @@ int make_eventfd() {
 
 }  // namespace
 
-Doorbell::Doorbell(boost::asio::io_context& io) : bell_(io, make_eventfd()) { wait(); }
+Doorbell::Doorbell(boost::asio::io_context& io) : bell_(io, make_eventfd()) {
+  wait();
+}
 
-Doorbell::~Doorbell() { *alive_ = false; }
+Doorbell::~Doorbell() {
+  *alive_ = false;
+}
 
-void Doorbell::ring() { ::eventfd_write(bell_.native_handle(), 1); }
+void Doorbell::ring() {
+  ::eventfd_write(bell_.native_handle(), 1);
+}
 
 void Doorbell::wait() {
   bell_.async_wait(boost::asio::posix::stream_descriptor::wait_read,

@@ -1,13 +1,12 @@
-// Lets a worker call the control thread without a lock or an allocation: one eventfd for all ports, one write for each call.
-// For what happens once a session; whoever is called looks for itself at what there is to do.
+// Lets a worker call the control thread without a lock or an allocation: one eventfd for all ports, one write
+// for each call. For what happens once a session; whoever is called looks for itself at what there is to do.
 #pragma once
-
-#include <functional>
-#include <map>
-#include <memory>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <functional>
+#include <map>
+#include <memory>
 
 namespace testbed::vhost {
 

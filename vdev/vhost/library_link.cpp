@@ -23,7 +23,8 @@ std::string next_path(const std::string& directory) {
 
 }  // namespace
 
-Result<std::unique_ptr<LibraryLink>> LibraryLink::open(boost::asio::io_context& io, const std::string& directory,
+Result<std::unique_ptr<LibraryLink>> LibraryLink::open(boost::asio::io_context& io,
+                                                       const std::string& directory,
                                                        DeviceListener& listener) {
   auto registration = std::make_shared<Registration>(io, next_path(directory), listener);
   std::unique_ptr<LibraryLink> link(new LibraryLink(io, registration));
@@ -33,7 +34,8 @@ Result<std::unique_ptr<LibraryLink>> LibraryLink::open(boost::asio::io_context& 
 }
 
 LibraryLink::LibraryLink(boost::asio::io_context& io, std::shared_ptr<Registration> registration)
-    : registration_(std::move(registration)), patience_(io) {}
+    : registration_(std::move(registration)), patience_(io) {
+}
 
 LibraryLink::~LibraryLink() {
   *alive_ = false;

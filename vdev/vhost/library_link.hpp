@@ -1,18 +1,17 @@
-// A session's way to librte_vhost: a private socket on which we listen and the library connects at once, as a client that does
-// not reconnect. One registration for each session, made and unmade with it.
+// A session's way to librte_vhost: a private socket on which we listen and the library connects at once, as a
+// client that does not reconnect. One registration for each session, made and unmade with it.
 //
-// The library's control thread answers; its callbacks come there too. Every request asks for an answer (NEED_REPLY, which the
-// library honours whether negotiated or not), so one request at a time is under way, what the library refuses is known by
-// name, and no request reaches it while it is still at work on the last.
+// The library's control thread answers; its callbacks come there too. Every request asks for an answer
+// (NEED_REPLY, which the library honours whether negotiated or not), so one request at a time is under way,
+// what the library refuses is known by name, and no request reaches it while it is still at work on the last.
 #pragma once
 
 #include <bitset>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
 #include <string>
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include "vdev/gate/backend.hpp"
 #include "vdev/gate/channel.hpp"
@@ -31,7 +30,8 @@ class DeviceListener {
   virtual ~DeviceListener() = default;
   // Control thread: running or enabled changed; look at LibraryLink::device().
   virtual void device_changed() = 0;
-  // Any thread, often the library's. When it returns no worker uses the device any more, nor will until device_changed().
+  // Any thread, often the library's. When it returns no worker uses the device any more, nor will until
+  // device_changed().
   virtual void device_stopping() = 0;
 };
 

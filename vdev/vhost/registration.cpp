@@ -1,11 +1,11 @@
 #include "vdev/vhost/registration.hpp"
 
+#include <rte_vhost.h>
+
 #include <array>
+#include <boost/asio/post.hpp>
 #include <climits>
 #include <map>
-
-#include <boost/asio/post.hpp>
-#include <rte_vhost.h>
 
 namespace testbed::vhost {
 namespace {
@@ -69,9 +69,11 @@ const rte_vhost_device_ops kCallbacks = {
     .reserved = {},
 };
 
-// NET_COMPLIANT_OL_FLAGS: no offload is offered, so mbufs must claim none; the legacy mode would set flags by its own parsing.
-// Neither LINEARBUF (a frame of 9000 octets comes as a chain of mbufs) nor EXTBUF (which would allocate from the heap).
-constexpr uint64_t kFlags = RTE_VHOST_USER_CLIENT | RTE_VHOST_USER_NO_RECONNECT | RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS;
+// NET_COMPLIANT_OL_FLAGS: no offload is offered, so mbufs must claim none; the legacy mode would set flags by
+// its own parsing. Neither LINEARBUF (a frame of 9000 octets comes as a chain of mbufs) nor EXTBUF (which
+// would allocate from the heap).
+constexpr uint64_t kFlags =
+    RTE_VHOST_USER_CLIENT | RTE_VHOST_USER_NO_RECONNECT | RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS;
 
 }  // namespace
 

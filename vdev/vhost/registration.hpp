@@ -1,11 +1,10 @@
 // One path registered with librte_vhost, and its callbacks, which know a device by its number only.
 #pragma once
 
+#include <boost/asio/io_context.hpp>
 #include <memory>
 #include <mutex>
 #include <string>
-
-#include <boost/asio/io_context.hpp>
 
 #include "core/base/result.hpp"
 #include "vdev/vhost/library_link.hpp"
@@ -31,7 +30,7 @@ struct Registration : std::enable_shared_from_this<Registration> {
   boost::asio::io_context& io;
   const std::string path;
   DeviceListener& listener;
-  std::mutex mutex;   // guards the two below
+  std::mutex mutex;  // guards the two below
   Device device;
   bool open = false;  // the listener may be told
 };

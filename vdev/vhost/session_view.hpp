@@ -14,20 +14,20 @@ namespace testbed::vhost {
 struct QueueView {
   bool enabled = false;
   uint16_t size = 0;
-  std::shared_ptr<gate::PackedRing> ring;   // packed only
-  gate::RingRecord* record = nullptr;       // packed only; in the port's memory, outlives the view
-  std::shared_ptr<Fd> kick;                 // empty: the front-end never kicks
+  std::shared_ptr<gate::PackedRing> ring;  // packed only
+  gate::RingRecord* record = nullptr;      // packed only; in the port's memory, outlives the view
+  std::shared_ptr<Fd> kick;                // empty: the front-end never kicks
 };
 
 struct SessionView {
   int vid = -1;
-  uint64_t serial = 0;               // differs from that of any other view of the port
-  uint32_t max_frame = 0;            // octets; what the MTU allows
+  uint64_t serial = 0;     // differs from that of any other view of the port
+  uint32_t max_frame = 0;  // octets; what the MTU allows
   bool mergeable = false;
   bool packed = false;
-  std::vector<QueueView> receive;    // we receive: the guest's transmit queues, by pair
-  std::vector<QueueView> transmit;   // the guest's receive queues, by pair
-  std::vector<uint16_t> outlets;     // pairs whose guest receive queue is enabled
+  std::vector<QueueView> receive;   // we receive: the guest's transmit queues, by pair
+  std::vector<QueueView> transmit;  // the guest's receive queues, by pair
+  std::vector<uint16_t> outlets;    // pairs whose guest receive queue is enabled
 };
 
 }  // namespace testbed::vhost

@@ -1,8 +1,8 @@
 #include "vdev/vhost/undo_log.hpp"
 
-#include <algorithm>
-
 #include <rte_vhost.h>
+
+#include <algorithm>
 
 namespace testbed::vhost {
 

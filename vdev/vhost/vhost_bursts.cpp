@@ -1,15 +1,14 @@
 // The hot half of VhostPort: everything here runs on workers.
 #include <poll.h>
+#include <rte_mbuf.h>
+#include <rte_pause.h>
+#include <rte_prefetch.h>
+#include <rte_vhost.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-
-#include <rte_mbuf.h>
-#include <rte_pause.h>
-#include <rte_prefetch.h>
-#include <rte_vhost.h>
 
 #include "core/base/clock.hpp"
 #include "core/graph/keep.hpp"
@@ -21,11 +20,15 @@ namespace {
 
 constexpr int kRetries = 8;
 
-constexpr uint16_t from_guest(uint16_t pair) { return static_cast<uint16_t>(2 * pair + 1); }
-constexpr uint16_t to_guest(uint16_t pair) { return static_cast<uint16_t>(2 * pair); }
+constexpr uint16_t from_guest(uint16_t pair) {
+  return static_cast<uint16_t>(2 * pair + 1);
+}
+constexpr uint16_t to_guest(uint16_t pair) {
+  return static_cast<uint16_t>(2 * pair);
+}
 
-// The frames of a burst as the library takes them. Those that lie in mbufs with their heads in place go as they are: the
-// library copies and never frees. Others are copied first and freed here.
+// The frames of a burst as the library takes them. Those that lie in mbufs with their heads in place go as
+// they are: the library copies and never frees. Others are copied first and freed here.
 class Frames {
  public:
   Frames(WorkerContext& worker, Packet* const* packets, uint16_t count, uint32_t max_frame) {
@@ -89,7 +92,8 @@ class Taken {
 uint16_t VhostPort::receive(WorkerContext& worker, uint16_t queue, Packet* packets) {
   const SessionView* view = view_.load(std::memory_order_acquire);
   if (view == nullptr || !view->receive[queue].enabled) return 0;
-  if (quieted_[queue] != view->serial) [[unlikely]] quiet(*view, queue);
+  if (quieted_[queue] != view->serial) [[unlikely]]
+    quiet(*view, queue);
   std::array<rte_mbuf*, kBurst> frames;
   const uint16_t count = dequeue(worker, *view, queue, frames.data());
   for (uint16_t i = 0; i < count; ++i) rte_prefetch0(rte_pktmbuf_mtod(frames[i], void*));
@@ -102,18 +106,21 @@ uint16_t VhostPort::receive(WorkerContext& worker, uint16_t queue, Packet* packe
                   .kind = PayloadKind::mbuf,
                   .flags = 0};
   }
-  if (count > 0 && !heard_.load(std::memory_order_relaxed)) [[unlikely]] note_first_packet(queue);
+  if (count > 0 && !heard_.load(std::memory_order_relaxed)) [[unlikely]]
+    note_first_packet(queue);
   return count;
 }
 
-uint16_t VhostPort::dequeue(WorkerContext& worker, const SessionView& view, uint16_t pair, rte_mbuf** frames) {
+uint16_t VhostPort::dequeue(WorkerContext& worker, const SessionView& view, uint16_t pair,
+                            rte_mbuf** frames) {
   const uint16_t vring = from_guest(pair);
   const QueueView& queue = view.receive[pair];
   if (!queue.ring) return rte_vhost_dequeue_burst(view.vid, vring, worker.pool, frames, kBurst);
   const bool rarp = rarp_.load(std::memory_order_relaxed) && rarp_.exchange(false, std::memory_order_acquire);
   const uint16_t whole = begin_burst(*queue.ring, *queue.record, kBurst, 0);
   if (whole == 0 && !rarp) return 0;
-  // Not more than is logged, but never 1: with a RARP frame to hand out the library would take one buffer too many.
+  // Not more than is logged, but never 1: with a RARP frame to hand out the library would take one buffer too
+  // many.
   const uint16_t most = std::clamp<uint16_t>(whole, 2, kBurst);
   const uint16_t count = rte_vhost_dequeue_burst(view.vid, vring, worker.pool, frames, most);
   end_burst(view.vid, vring, *queue.ring, *queue.record);
@@ -146,7 +153,8 @@ TxOutcome VhostPort::transmit(WorkerContext& worker, uint16_t queue, Packet* con
   return {sent, pair, DropReason::ring_full};
 }
 
-uint16_t VhostPort::enqueue(const SessionView& view, uint16_t pair, rte_mbuf** frames, uint16_t count, uint32_t octets) {
+uint16_t VhostPort::enqueue(const SessionView& view, uint16_t pair, rte_mbuf** frames, uint16_t count,
+                            uint32_t octets) {
   if (view.transmit[pair].ring) return enqueue_packed(view, pair, frames, count, octets);
   uint16_t sent = 0;
   for (int i = 0; i <= kRetries && sent < count; ++i) {
@@ -167,7 +175,8 @@ uint16_t VhostPort::enqueue_packed(const SessionView& view, uint16_t pair, rte_m
     const auto rest = static_cast<uint16_t>(count - sent);
     const uint16_t whole = begin_burst(*queue.ring, *queue.record, rest, octets);
     if (whole == 0) break;
-    const uint16_t taken = rte_vhost_enqueue_burst(view.vid, to_guest(pair), frames + sent, std::min(rest, whole));
+    const uint16_t taken =
+        rte_vhost_enqueue_burst(view.vid, to_guest(pair), frames + sent, std::min(rest, whole));
     end_burst(view.vid, to_guest(pair), *queue.ring, *queue.record);
     if (taken == 0) break;
     sent = static_cast<uint16_t>(sent + taken);
@@ -216,8 +225,8 @@ void VhostPort::disarm(uint16_t queue) {
   // The peer may have made it a blocking descriptor: read only what is there.
   pollfd kick = {view->receive[queue].kick->get(), POLLIN, 0};
   eventfd_t count;
-  if (::poll(&kick, 1, 0) > 0 && (kick.revents & POLLIN) != 0)
-    [[maybe_unused]] const ssize_t got = ::read(kick.fd, &count, sizeof count);
+  if (::poll(&kick, 1, 0) > 0 && (kick.revents & POLLIN) != 0) [[maybe_unused]]
+    const ssize_t got = ::read(kick.fd, &count, sizeof count);
 }
 
 }  // namespace testbed::vhost

@@ -16,19 +16,22 @@ constexpr uint64_t bits(Bits... all) {
   return (bit(all) | ...);
 }
 
-// What the library does and this switch can honour. Checksum and segmentation offloads are left out on purpose: packets are
-// forwarded between guests with whatever each of them negotiated, and a frame whose checksum is missing, or of 64 KiB, may
-// only go to a guest that takes it. Without them every frame on a virtqueue is a frame as on a wire.
+// What the library does and this switch can honour. Checksum and segmentation offloads are left out on
+// purpose: packets are forwarded between guests with whatever each of them negotiated, and a frame whose
+// checksum is missing, or of 64 KiB, may only go to a guest that takes it. Without them every frame on a
+// virtqueue is a frame as on a wire.
 constexpr uint64_t kFeatures =
-    bits(Feature::NET_MRG_RXBUF, Feature::VERSION_1, Feature::RING_PACKED, Feature::IN_ORDER, Feature::RING_INDIRECT_DESC,
-         Feature::RING_EVENT_IDX, Feature::NET_MQ, Feature::NET_MTU, Feature::NET_GUEST_ANNOUNCE, Feature::NET_CTRL_VQ,
-         Feature::NET_CTRL_RX, Feature::ANY_LAYOUT, Feature::LOG_ALL, Feature::PROTOCOL_FEATURES);
+    bits(Feature::NET_MRG_RXBUF, Feature::VERSION_1, Feature::RING_PACKED, Feature::IN_ORDER,
+         Feature::RING_INDIRECT_DESC, Feature::RING_EVENT_IDX, Feature::NET_MQ, Feature::NET_MTU,
+         Feature::NET_GUEST_ANNOUNCE, Feature::NET_CTRL_VQ, Feature::NET_CTRL_RX, Feature::ANY_LAYOUT,
+         Feature::LOG_ALL, Feature::PROTOCOL_FEATURES);
 
-// Of the library's protocol features: not CRYPTO_SESSION and HOST_NOTIFIER, which belong to other devices; not PAGEFAULT,
-// because a worker would hang in a page fault while the memory travels.
+// Of the library's protocol features: not CRYPTO_SESSION and HOST_NOTIFIER, which belong to other devices;
+// not PAGEFAULT, because a worker would hang in a page fault while the memory travels.
 constexpr uint64_t kProtocolFeatures =
     bits(ProtocolFeature::MQ, ProtocolFeature::LOG_SHMFD, ProtocolFeature::RARP, ProtocolFeature::REPLY_ACK,
-         ProtocolFeature::MTU, ProtocolFeature::BACKEND_REQ, ProtocolFeature::BACKEND_SEND_FD, ProtocolFeature::STATUS);
+         ProtocolFeature::MTU, ProtocolFeature::BACKEND_REQ, ProtocolFeature::BACKEND_SEND_FD,
+         ProtocolFeature::STATUS);
 
 // What a frame may have beyond the MTU: Ethernet header and a VLAN tag.
 constexpr uint32_t kFrameOverhead = 18;
@@ -36,15 +39,17 @@ constexpr uint32_t kFrameOverhead = 18;
 }  // namespace
 
 Result<std::unique_ptr<Port>> VhostPort::open(const std::string& name, gate::EndpointConfig config,
-                                              PortEnvironment& environment, gate::DirectoryWatch& watch, Doorbell& doorbell) {
+                                              PortEnvironment& environment, gate::DirectoryWatch& watch,
+                                              Doorbell& doorbell) {
   const auto vrings = static_cast<uint16_t>(2 * config.queue_pairs);
   auto memory = gate::PortMemory::open(gate::port_memory_path(environment.directory, name), vrings);
   if (!memory && memory.error().code == Errc::busy) return tl::unexpected(memory.error());
-  if (!memory)
-    environment.events.emit("port.forgetful", {{"port", name}, {"error", memory.error().message}});
-  std::unique_ptr<VhostPort> port(new VhostPort(name, config.queue_pairs, environment, doorbell,
-                                                memory ? std::move(*memory) : gate::PortMemory::volatile_memory(vrings)));
-  auto endpoint = gate::Endpoint::open(environment.io, environment.events, watch, std::move(config), port->memory_, *port);
+  if (!memory) environment.events.emit("port.forgetful", {{"port", name}, {"error", memory.error().message}});
+  std::unique_ptr<VhostPort> port(
+      new VhostPort(name, config.queue_pairs, environment, doorbell,
+                    memory ? std::move(*memory) : gate::PortMemory::volatile_memory(vrings)));
+  auto endpoint = gate::Endpoint::open(environment.io, environment.events, watch, std::move(config),
+                                       port->memory_, *port);
   if (!endpoint) return tl::unexpected(endpoint.error());
   port->endpoint_ = std::move(*endpoint);
   return port;
@@ -68,8 +73,12 @@ VhostPort::~VhostPort() {
   endpoint_.reset();
 }
 
-uint64_t VhostPort::capability() const { return kFeatures; }
-uint64_t VhostPort::protocol_capability() const { return kProtocolFeatures; }
+uint64_t VhostPort::capability() const {
+  return kFeatures;
+}
+uint64_t VhostPort::protocol_capability() const {
+  return kProtocolFeatures;
+}
 
 Result<std::unique_ptr<gate::Backend>> VhostPort::open_backend(gate::Session& session) {
   session_id_ = session.id();
@@ -96,10 +105,12 @@ void VhostPort::session_over() {
   reported_.assign(reported_.size(), false);
 }
 
-void VhostPort::disconnect() { endpoint_->disconnect(); }
+void VhostPort::disconnect() {
+  endpoint_->disconnect();
+}
 
-// Published while the device cannot stop; waited for when it may: a worker may be waiting for a virtqueue's lock, whose holder,
-// the library's thread, may be waiting to tell us something.
+// Published while the device cannot stop; waited for when it may: a worker may be waiting for a virtqueue's
+// lock, whose holder, the library's thread, may be waiting to tell us something.
 void VhostPort::device_changed() {
   if (link_ == nullptr || endpoint_->session() == nullptr) return;
   std::unique_ptr<SessionView> next = make_view(link_->device());
@@ -138,8 +149,8 @@ std::unique_ptr<SessionView> VhostPort::make_view(const Device& device) {
   view->max_frame = rte_vhost_get_mtu(device.vid, &mtu) == 0 && mtu > 0 ? mtu + kFrameOverhead : UINT32_MAX;
   const auto queue_view = [&](uint16_t vring) {
     const gate::Virtqueue& queue = session.virtqueues().queue(vring);
-    return QueueView{device.enabled[vring], queue.size, queue.packed, queue.packed ? &memory_.ring(vring) : nullptr,
-                     queue.kick};
+    return QueueView{device.enabled[vring], queue.size, queue.packed,
+                     queue.packed ? &memory_.ring(vring) : nullptr, queue.kick};
   };
   for (uint16_t pair = 0; pair < queue_pairs_; ++pair) {
     view->transmit.push_back(queue_view(static_cast<uint16_t>(2 * pair)));
@@ -153,30 +164,33 @@ void VhostPort::report_queues(const SessionView& view) {
   uint16_t pairs = 0;
   for (uint16_t vring = 0; vring < reported_.size(); ++vring) {
     const uint16_t pair = vring / 2;
-    const bool on = pair < view.receive.size() && (vring % 2 == 0 ? view.transmit : view.receive)[pair].enabled;
+    const bool on =
+        pair < view.receive.size() && (vring % 2 == 0 ? view.transmit : view.receive)[pair].enabled;
     pairs += on && vring % 2 == 1 ? 1 : 0;
     if (on == reported_[vring]) continue;
     reported_[vring] = on;
-    environment_.events.emit(
-        "queue.changed", {{"port", name()}, {"session", session_id_}, {"queue", vring}, {"enabled", on}});
+    environment_.events.emit("queue.changed",
+                             {{"port", name()}, {"session", session_id_}, {"queue", vring}, {"enabled", on}});
   }
   if (up_ || pairs == 0) return;
   up_ = true;
-  environment_.events.emit("session.up", {{"port", name()},
-                                          {"session", session_id_},
-                                          {"queues", pairs},
-                                          {"packed", view.packed}});
+  environment_.events.emit(
+      "session.up", {{"port", name()}, {"session", session_id_}, {"queues", pairs}, {"packed", view.packed}});
 }
 
 void VhostPort::report_first_packet() {
   const uint64_t at = first_packet_ns_.exchange(0, std::memory_order_acquire);
   if (at == 0) return;
-  environment_.events.emit(
-      "session.first_packet",
-      {{"port", name()}, {"session", session_id_}, {"queue", first_packet_queue_.load(std::memory_order_relaxed)}}, at);
+  environment_.events.emit("session.first_packet",
+                           {{"port", name()},
+                            {"session", session_id_},
+                            {"queue", first_packet_queue_.load(std::memory_order_relaxed)}},
+                           at);
 }
 
-nlohmann::json VhostPort::timeline() const { return {{"messages", endpoint_->timeline()}}; }
+nlohmann::json VhostPort::timeline() const {
+  return {{"messages", endpoint_->timeline()}};
+}
 
 nlohmann::json VhostPort::describe() const {
   const gate::Session* session = endpoint_->session();
@@ -184,7 +198,9 @@ nlohmann::json VhostPort::describe() const {
                         {"role", endpoint_->config().role == gate::Role::server ? "server" : "client"},
                         {"path", endpoint_->config().path},
                         {"queues", queue_pairs_},
-                        {"state", session == nullptr ? endpoint_->waiting_state() : up_ ? "up" : "handshake"}};
+                        {"state", session == nullptr ? endpoint_->waiting_state()
+                                  : up_              ? "up"
+                                                     : "handshake"}};
   if (const std::string error = endpoint_->last_error(); !error.empty()) all["last_error"] = error;
   if (session != nullptr) all["session"] = describe_session(*session, reported_, memory_);
   return all;

@@ -1,5 +1,5 @@
-// A vhost-user port on librte_vhost: `type: vhost`, `datapath: library`. The gate has the socket, the library the rings; the
-// workers call the library's bursts through a published SessionView.
+// A vhost-user port on librte_vhost: `type: vhost`, `datapath: library`. The gate has the socket, the library
+// the rings; the workers call the library's bursts through a published SessionView.
 #pragma once
 
 #include <atomic>
@@ -22,7 +22,8 @@ namespace testbed::vhost {
 class VhostPort final : public Port, private gate::SessionHost, private DeviceListener {
  public:
   static Result<std::unique_ptr<Port>> open(const std::string& name, gate::EndpointConfig config,
-                                            PortEnvironment& environment, gate::DirectoryWatch& watch, Doorbell& doorbell);
+                                            PortEnvironment& environment, gate::DirectoryWatch& watch,
+                                            Doorbell& doorbell);
   ~VhostPort() override;
 
   nlohmann::json describe() const override;
@@ -53,8 +54,10 @@ class VhostPort final : public Port, private gate::SessionHost, private DeviceLi
 
   // -- Hot
   uint16_t dequeue(WorkerContext& worker, const SessionView& view, uint16_t pair, rte_mbuf** frames);
-  uint16_t enqueue(const SessionView& view, uint16_t pair, rte_mbuf** frames, uint16_t count, uint32_t octets);
-  uint16_t enqueue_packed(const SessionView& view, uint16_t pair, rte_mbuf** frames, uint16_t count, uint32_t octets);
+  uint16_t enqueue(const SessionView& view, uint16_t pair, rte_mbuf** frames, uint16_t count,
+                   uint32_t octets);
+  uint16_t enqueue_packed(const SessionView& view, uint16_t pair, rte_mbuf** frames, uint16_t count,
+                          uint32_t octets);
   void note_first_packet(uint16_t queue);
   bool has_work(const SessionView& view, uint16_t pair) const;
   bool has_room(const SessionView& view, uint16_t pair) const;

@@ -1,6 +1,7 @@
-// The vhost-user protocol on the wire: header, payloads, request ids. Layouts and names are those of the specification
-// (docs/interop/vhost-user.rst of QEMU, "Message Specification"); integers are in native byte order, because both ends run
-// on one machine. Layouts only: what they mean is said twice, by the gate and by the emulated frontends, on purpose.
+// The vhost-user protocol on the wire: header, payloads, request ids. Layouts and names are those of the
+// specification (docs/interop/vhost-user.rst of QEMU, "Message Specification"); integers are in native byte
+// order, because both ends run on one machine. Layouts only: what they mean is said twice, by the gate and by
+// the emulated frontends, on purpose.
 #pragma once
 
 #include <array>
@@ -25,7 +26,8 @@ inline constexpr uint32_t kFlagNeedReply = 0x8;
 // "Memory region description" limits a table to this many, and with it the descriptors of any one message.
 inline constexpr size_t kMaxRegions = 8;
 inline constexpr size_t kMaxFds = kMaxRegions;
-// The largest payload a net device meets is the memory table (264) or a configuration space (268); the rest is headroom.
+// The largest payload a net device meets is the memory table (264) or a configuration space (268); the rest
+// is headroom.
 inline constexpr uint32_t kMaxPayload = 4096;
 // A vring index travels in 8 bits (kVringIndexMask): 128 pairs.
 inline constexpr uint16_t kMaxQueuePairs = 128;
@@ -205,6 +207,8 @@ enum class ProtocolFeature : uint8_t {
   GET_VRING_BASE_INFLIGHT = 20,
 };
 
-constexpr uint64_t bit(ProtocolFeature feature) { return uint64_t{1} << static_cast<uint8_t>(feature); }
+constexpr uint64_t bit(ProtocolFeature feature) {
+  return uint64_t{1} << static_cast<uint8_t>(feature);
+}
 
 }  // namespace testbed::wire

@@ -1,4 +1,5 @@
-// What the numbers of vhost_user.hpp are called, without their VHOST_USER_ prefixes: for events, logs and scenario files.
+// What the numbers of vhost_user.hpp are called, without their VHOST_USER_ prefixes: for events, logs and
+// scenario files.
 #pragma once
 
 #include <array>
@@ -63,9 +64,8 @@ constexpr std::string_view request_name(uint32_t request) {
 }
 
 inline constexpr std::array<std::string_view, kLastBackendRequest + 1> kBackendRequestNames = {
-    "NONE",       "IOTLB_MSG", "CONFIG_CHANGE_MSG", "VRING_HOST_NOTIFIER_MSG",
-    "VRING_CALL", "VRING_ERR", "SHARED_OBJECT_ADD", "SHARED_OBJECT_REMOVE",
-    "SHARED_OBJECT_LOOKUP",
+    "NONE",      "IOTLB_MSG",         "CONFIG_CHANGE_MSG",    "VRING_HOST_NOTIFIER_MSG", "VRING_CALL",
+    "VRING_ERR", "SHARED_OBJECT_ADD", "SHARED_OBJECT_REMOVE", "SHARED_OBJECT_LOOKUP",
 };
 static_assert(kBackendRequestNames[kLastBackendRequest] == "SHARED_OBJECT_LOOKUP");
 

@@ -1,4 +1,5 @@
-// Feature bits of a virtio network device, with their names: Virtio 1.2, sections 5.1.3 and 6, and the two that vhost adds.
+// Feature bits of a virtio network device, with their names: Virtio 1.2, sections 5.1.3 and 6, and the two
+// that vhost adds.
 #pragma once
 
 #include <array>
@@ -55,7 +56,9 @@ enum class Feature : uint8_t {
   NET_SPEED_DUPLEX = 63,
 };
 
-constexpr uint64_t bit(Feature feature) { return uint64_t{1} << static_cast<uint8_t>(feature); }
+constexpr uint64_t bit(Feature feature) {
+  return uint64_t{1} << static_cast<uint8_t>(feature);
+}
 
 struct FeatureName {
   Feature feature;

@@ -1,5 +1,6 @@
-// Virtqueues as they lie in guest memory: Virtio 1.2, sections 2.7 (split) and 2.8 (packed). Little endian, like every
-// machine this runs on. Layouts and bit tests only; the driver's rings and the device's rings are walked by separate code.
+// Virtqueues as they lie in guest memory: Virtio 1.2, sections 2.7 (split) and 2.8 (packed). Little endian,
+// like every machine this runs on. Layouts and bit tests only; the driver's rings and the device's rings are
+// walked by separate code.
 #pragma once
 
 #include <bit>

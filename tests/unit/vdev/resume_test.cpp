@@ -1,4 +1,5 @@
-// Where a packed ring goes on after its device was killed: exhaustively, against a model of the driver and of librte_vhost.
+// Where a packed ring goes on after its device was killed: exhaustively, against a model of the driver and of
+// librte_vhost.
 #include <boost/test/unit_test.hpp>
 
 #include "ring_model.hpp"
@@ -27,18 +28,21 @@ std::vector<RingSetup> all_setups(bool undo_log) {
 
 void drive(RingModel& ring, uint64_t operations) {
   for (uint64_t i = 0; i < operations; ++i) {
-    if (ring.pick(0, 2) == 0) ring.reap();
-    else ring.make_available();
+    if (ring.pick(0, 2) == 0)
+      ring.reap();
+    else
+      ring.make_available();
   }
 }
 
 std::string describe(const RingSetup& s, uint64_t seed) {
-  return "size " + std::to_string(s.size) + " chains to " + std::to_string(s.longest_chain) + (s.in_order ? " in order" : "") +
-         (s.device_writes ? " receive" : " transmit") + (s.id_in_every_slot ? " ids everywhere" : "") + " seed " +
-         std::to_string(seed);
+  return "size " + std::to_string(s.size) + " chains to " + std::to_string(s.longest_chain) +
+         (s.in_order ? " in order" : "") + (s.device_writes ? " receive" : " transmit") +
+         (s.id_in_every_slot ? " ids everywhere" : "") + " seed " + std::to_string(seed);
 }
 
-// Life of a ring: work, a kill after some store, a driver that goes on alone, a new device; several times over.
+// Life of a ring: work, a kill after some store, a driver that goes on alone, a new device; several times
+// over.
 void live_and_die(const RingSetup& setup, uint64_t seed) {
   BOOST_TEST_CONTEXT(describe(setup, seed)) {
     RingModel ring(setup, seed);
@@ -67,7 +71,8 @@ void live_and_die(const RingSetup& setup, uint64_t seed) {
 }
 
 DescWord word(bool avail, bool used, uint16_t id = 0, uint16_t extra = 0, uint32_t length = 100) {
-  return {length, id, static_cast<uint16_t>((avail ? wire::kPackedAvail : 0) | (used ? wire::kPackedUsed : 0) | extra)};
+  return {length, id,
+          static_cast<uint16_t>((avail ? wire::kPackedAvail : 0) | (used ? wire::kPackedUsed : 0) | extra)};
 }
 
 }  // namespace
@@ -81,7 +86,8 @@ BOOST_AUTO_TEST_CASE(with_the_undo_log_a_kill_at_any_store_repeats_nothing_and_l
 
 BOOST_AUTO_TEST_CASE(a_fresh_ring_of_a_rebooted_guest_wins_over_what_was_remembered) {
   std::vector<DescWord> ring(8, word(true, false));
-  const gate::RingFacts facts{ring, wire::kPositionStart, false, false, true, gate::Remembered{5 | wire::kPositionWrap, {}}};
+  const gate::RingFacts facts{
+      ring, wire::kPositionStart, false, false, true, gate::Remembered{5 | wire::kPositionWrap, {}}};
   const auto point = gate::find_resume_point(facts);
   BOOST_TEST(point.position == wire::kPositionStart);
   BOOST_TEST(gate::to_string(point.source) == "frontend");

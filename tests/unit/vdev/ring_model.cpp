@@ -1,7 +1,6 @@
 #include "ring_model.hpp"
 
 #include <algorithm>
-
 #include <boost/test/unit_test.hpp>
 
 #include "vdev/gate/ring_record.hpp"
@@ -34,8 +33,8 @@ bool RingModel::make_available() {
     if (!last) flags |= kDescNext;
     if (setup_.device_writes) flags |= kDescWrite;
     const bool with_id = last || setup_.id_in_every_slot;
-    const DescWord written{static_cast<uint32_t>(pick(64, 2000)), with_id ? buffer.id : static_cast<uint16_t>(pick(0, 65535)),
-                           flags};
+    const DescWord written{static_cast<uint32_t>(pick(64, 2000)),
+                           with_id ? buffer.id : static_cast<uint16_t>(pick(0, 65535)), flags};
     word(make_slot_) = written;
     buffer.words.push_back(written);
     if (++make_slot_ == setup_.size) {
@@ -54,11 +53,13 @@ void RingModel::reap() {
     const DescWord now = word(reap_slot_);
     const bool avail = now.flags & kPackedAvail, used = now.flags & kPackedUsed;
     if (avail != reap_lap_ || used != reap_lap_ || buffers_.empty()) return;
-    BOOST_REQUIRE_MESSAGE(buffers_.contains(now.id), "the device gave back id " << now.id << ", which is not outstanding");
+    BOOST_REQUIRE_MESSAGE(buffers_.contains(now.id),
+                          "the device gave back id " << now.id << ", which is not outstanding");
     for (bool last = false; !last;) {
-      const auto found = setup_.in_order ? std::find_if(buffers_.begin(), buffers_.end(),
-                                                        [&](const auto& b) { return b.second.slot == reap_slot_; })
-                                         : buffers_.find(now.id);
+      const auto found = setup_.in_order
+                             ? std::find_if(buffers_.begin(), buffers_.end(),
+                                            [&](const auto& b) { return b.second.slot == reap_slot_; })
+                             : buffers_.find(now.id);
       BOOST_REQUIRE(found != buffers_.end());
       const Buffer& buffer = found->second;
       BOOST_REQUIRE_EQUAL(buffer.slot, reap_slot_);
@@ -99,12 +100,14 @@ std::vector<Buffer*> RingModel::collect(uint16_t most) {
     if (((now.flags & kPackedAvail) != 0) != lap || ((now.flags & kPackedUsed) != 0) == lap) break;
     Buffer* buffer = head_at(slot);
     BOOST_REQUIRE_MESSAGE(buffer != nullptr, "slot " << slot << " looks available and is no buffer's first");
-    BOOST_REQUIRE_MESSAGE(!buffer->given_back, "buffer " << buffer->serial << " is processed after it was given back");
+    BOOST_REQUIRE_MESSAGE(!buffer->given_back,
+                          "buffer " << buffer->serial << " is processed after it was given back");
     slots += buffer->slots;
     if (slots > gate::RingRecord::kUndo) break;
     if (setup_.undo_log)
       for (uint16_t i = 0; i < buffer->slots; ++i)
-        BOOST_REQUIRE_MESSAGE(word(slot + i) == buffer->words[i], "a descriptor is not as the driver wrote it");
+        BOOST_REQUIRE_MESSAGE(word(slot + i) == buffer->words[i],
+                              "a descriptor is not as the driver wrote it");
     found.push_back(buffer);
     slot += buffer->slots;
     if (slot >= setup_.size) {
@@ -148,11 +151,13 @@ void RingModel::flag(Buffer& buffer, uint16_t flags) {
   });
 }
 
-// The first buffer of the burst is flagged last; the others as they come. The head keeps the flags the driver gave it.
+// The first buffer of the burst is flagged last; the others as they come. The head keeps the flags the driver
+// gave it.
 void RingModel::transmit_single(const std::vector<Buffer*>& burst) {
   const auto flags = [&](const Buffer* b) {
     const bool lap = (b->words[0].flags & kPackedAvail) != 0;
-    return static_cast<uint16_t>((b->words[0].flags & ~(kPackedAvail | kPackedUsed)) | used_flags(lap, false));
+    return static_cast<uint16_t>((b->words[0].flags & ~(kPackedAvail | kPackedUsed)) |
+                                 used_flags(lap, false));
   };
   for (size_t i = 1; i < burst.size(); ++i) {
     store([&] { word(burst[i]->slot).id = burst[i]->id; });
@@ -177,7 +182,9 @@ void RingModel::shadow(const std::vector<Buffer*>& burst) {
     store([&] { word(buffer->slot).id = buffer->id; });
     store([&] { word(buffer->slot).length = 60; });
   }
-  const auto flags = [&](const Buffer* b) { return used_flags((b->words[0].flags & kPackedAvail) != 0, true); };
+  const auto flags = [&](const Buffer* b) {
+    return used_flags((b->words[0].flags & kPackedAvail) != 0, true);
+  };
   for (size_t i = 1; i < burst.size(); ++i) flag(*burst[i], flags(burst[i]));
   flag(*burst[0], flags(burst[0]));
 }

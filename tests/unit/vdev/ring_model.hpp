@@ -1,5 +1,5 @@
-// A packed ring with a driver at one end and, at the other, a device that writes what librte_vhost writes, store by store, so
-// that it can be killed between any two stores. For the tests of resumption.
+// A packed ring with a driver at one end and, at the other, a device that writes what librte_vhost writes,
+// store by store, so that it can be killed between any two stores. For the tests of resumption.
 #pragma once
 
 #include <cstdint>
@@ -36,10 +36,11 @@ class RingModel {
   RingModel(const RingSetup& setup, uint64_t seed);
 
   // -- The driver
-  bool make_available();            // one buffer of random length; false: no room
-  void reap();                      // takes back all that the device has given
+  bool make_available();  // one buffer of random length; false: no room
+  void reap();            // takes back all that the device has given
   // -- The device
-  // Runs a burst; stops dead after `stores` stores (a negative number: never). Returns whether it was completed.
+  // Runs a burst; stops dead after `stores` stores (a negative number: never). Returns whether it was
+  // completed.
   bool burst(int stores);
   // A new device finds the position. `between` runs after the ring was looked at and before it is changed.
   gate::ResumePoint resume(const std::function<void()>& between);
@@ -48,7 +49,9 @@ class RingModel {
   uint64_t outstanding() const { return buffers_.size(); }
   uint64_t lost() const { return lost_; }  // given back, never delivered
   std::mt19937_64& random() { return random_; }
-  uint64_t pick(uint64_t low, uint64_t high) { return std::uniform_int_distribution<uint64_t>(low, high)(random_); }
+  uint64_t pick(uint64_t low, uint64_t high) {
+    return std::uniform_int_distribution<uint64_t>(low, high)(random_);
+  }
 
  private:
   struct Killed {};
