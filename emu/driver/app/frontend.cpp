@@ -1,0 +1,253 @@
+#include "emu/driver/app/frontend.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+
+#include <array>
+
+#include "core/base/clock.hpp"
+#include "core/base/unix_socket.hpp"
+#include "emu/driver/app/feature_names.hpp"
+#include "vdev/wire/vhost_user_names.hpp"
+#include "vdev/wire/virtio_features.hpp"
+
+namespace testbed::driver {
+
+using wire::bit;
+using wire::Feature;
+
+Frontend::Frontend(FrontendSpec spec, GuestMemory memory, DataThread& data, EventLog& events)
+    : spec_(std::move(spec)),
+      memory_(std::move(memory)),
+      data_(data),
+      events_(events),
+      wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+      automatic_(spec_.automatic) {
+}
+
+Result<std::unique_ptr<Frontend>> Frontend::create(FrontendSpec spec, DataThread& data, EventLog& events) {
+  if (auto ok = check_socket_path(spec.path); !ok) return tl::unexpected(ok.error());
+  auto memory = GuestMemory::open(spec.memory);
+  if (!memory) return tl::unexpected(memory.error());
+  std::unique_ptr<Frontend> frontend(new Frontend(std::move(spec), std::move(*memory), data, events));
+  auto device = NetDevice::create(frontend->memory_, frontend->spec_.net, frontend->spec_.state_file);
+  if (!device) return tl::unexpected(device.error());
+  frontend->device_ = std::move(*device);
+  if (frontend->spec_.server) {
+    auto listener = listen_unix(frontend->spec_.path);
+    if (!listener) return tl::unexpected(listener.error());
+    frontend->listener_ = std::move(*listener);
+  }
+  Result<void> added;
+  data.run([&] {
+    added = data.engine().add_end(frontend->spec_.name, *frontend->device_, frontend->spec_.mac);
+    if (added) data.add(*frontend->device_, frontend->spec_.interrupts);
+  });
+  if (!added) return tl::unexpected(added.error());
+  frontend->thread_ = std::thread([raw = frontend.get()] { raw->loop(); });
+  return frontend;
+}
+
+Frontend::~Frontend() {
+  if (!thread_.joinable()) return;
+  stop_ = true;
+  post([] {});
+  thread_.join();
+  data_.run([&] {
+    device_->stop();
+    data_.remove(*device_);
+    (void)data_.engine().remove_end(spec_.name);
+  });
+  if (listener_) ::unlink(spec_.path.c_str());
+}
+
+void Frontend::emit(std::string_view name, nlohmann::json fields) {
+  fields["frontend"] = spec_.name;
+  events_.emit(name, std::move(fields));
+}
+
+void Frontend::post(Job job) {
+  const std::lock_guard lock(mutex_);
+  jobs_.push_back(std::move(job));
+  const uint64_t one = 1;
+  (void)!::write(wake_.get(), &one, sizeof one);
+}
+
+void Frontend::run_jobs() {
+  uint64_t count;
+  (void)!::read(wake_.get(), &count, sizeof count);
+  std::deque<Job> jobs;
+  {
+    const std::lock_guard lock(mutex_);
+    jobs.swap(jobs_);
+  }
+  for (const Job& job : jobs) job();
+}
+
+void Frontend::loop() {
+  while (!stop_) {
+    run_jobs();
+    if (stop_) break;
+    if (session_)
+      watch();
+    else if (automatic_)
+      attempt();
+    else
+      wait(-1);
+  }
+  disconnect("the frontend ends");
+}
+
+void Frontend::wait(int timeout_ms) {
+  pollfd watched{wake_.get(), POLLIN, 0};
+  ::poll(&watched, 1, timeout_ms);
+}
+
+void Frontend::attempt() {
+  constexpr int kPause_ms = 20;  // between two tries with somebody who hangs up
+  auto connected = connect(now_ns() + 3600'000'000'000);
+  if (!connected && connected.error().code == Errc::refused) return;  // woken: there is a job to do first
+  auto done = connected ? shake_hands({}) : tl::unexpected(connected.error());
+  if (done) return last_failure_.clear();
+  if (done.error().message != last_failure_) emit("driver.failed", {{"error", done.error().message}});
+  last_failure_ = done.error().message;
+  disconnect(done.error().message);
+  wait(kPause_ms);
+}
+
+Result<void> Frontend::connect(uint64_t deadline_ns) {
+  if (session_) return fail(Errc::already_exists, spec_.name + " has a session");
+  auto socket = spec_.server ? accept_one(listener_.get(), deadline_ns, wake_.get())
+                             : dial(spec_.path, deadline_ns, wake_.get());
+  if (!socket) return tl::unexpected(socket.error());
+  auto backend = BackendRequests::create(spec_.answer_within_ns);
+  if (!backend) return tl::unexpected(backend.error());
+  session_ = std::make_unique<Session>(std::move(*socket), spec_.answer_within_ns);
+  backend_ = std::make_unique<BackendRequests>(std::move(*backend));
+  handshake_.reset();
+  emit("driver.connected", {{"session", ++sessions_}});
+  return {};
+}
+
+void Frontend::disconnect(const std::string& reason) {
+  if (!session_) return;
+  data_.run([&] { device_->stop(); });
+  handshake_.reset();
+  backend_.reset();
+  session_.reset();
+  emit("driver.down", {{"session", sessions_}, {"reason", reason}});
+}
+
+void Frontend::watch() {
+  std::array<pollfd, 3> watched{pollfd{wake_.get(), POLLIN, 0},
+                                pollfd{session_->channel().fd(), POLLIN | POLLRDHUP, 0},
+                                pollfd{backend_ ? backend_->fd() : -1, POLLIN, 0}};
+  ::poll(watched.data(), watched.size(), -1);
+  if (watched[0].revents) return;
+  if (watched[2].revents) serve_backend();
+  if (!session_ || !watched[1].revents) return;
+  if (session_->channel().hung_up()) return disconnect("the backend closed the connection");
+  auto stray = session_->receive();
+  if (!stray) return disconnect(stray.error().message);
+  session_->note_backend(*stray);
+  emit("driver.unexpected", {{"request", stray->header.request},
+                             {"name", wire::request_name(stray->header.request)},
+                             {"size", stray->header.size}});
+}
+
+void Frontend::serve_backend() {
+  const auto request = backend_->serve(*session_, memory_, spec_.answer_backend, spec_.iotlb_page);
+  if (request) {
+    const auto name =
+        *request <= wire::kLastBackendRequest ? wire::kBackendRequestNames[*request] : "UNKNOWN";
+    return emit("driver.backend_request", {{"request", *request}, {"name", name}});
+  }
+  backend_.reset();  // that channel is gone; the session may live on
+}
+
+wire::VringAddr Frontend::address_of(uint16_t vring) const {
+  const RingPlace& place = device_->layout().vrings[vring].ring;
+  // "A ring address is an IOVA if VIRTIO_F_IOMMU_PLATFORM has been negotiated. Otherwise it is a user
+  // address."
+  const bool iova = session_ && session_->has_feature(bit(Feature::ACCESS_PLATFORM));
+  const auto address = [&](uint64_t gpa) { return iova ? gpa : memory_.user_address(gpa); };
+  const bool logged = session_ && session_->has_feature(bit(Feature::LOG_ALL));
+  return {
+      vring,    logged ? 1u : 0u, address(place.descriptors), address(place.used), address(place.available),
+      place.log};
+}
+
+VringFacts Frontend::facts_of(uint16_t vring) const {
+  const Vring& queue = device_->vring(vring);
+  const Ring& ring = *queue.ring();
+  const HandshakeSpec& spec = spec_.handshake;
+  VringFacts facts{.size = ring.size(), .address = address_of(vring)};
+  const auto told = spec.bases.find(vring);
+  if (told != spec.bases.end())
+    facts.base = told->second;
+  else if (spec.base == BasePolicy::resume)
+    facts.base = ring.resume_position();
+  else
+    facts.base = spec.base == BasePolicy::start ? ring.options().first : ring.next_position();
+  if (!spec.polled) {
+    facts.kick = queue.kick_fd();
+    facts.call = queue.call_fd();
+    facts.error = queue.error_fd();
+  }
+  return facts;
+}
+
+HandshakeParty Frontend::party() {
+  HandshakeParty party{.queues = spec_.net.queues,
+                       .memory = &memory_,
+                       .log = log_.get(),
+                       .backend_channel = backend_ ? backend_->backend_end() : -1,
+                       .inflight = &inflight_,
+                       .inflight_area = &inflight_area_};
+  party.configure = [this](uint64_t features) -> Result<void> {
+    Result<bool> kept;
+    data_.run([&] { kept = device_->configure(features, spec_.first, fresh_); });
+    if (!kept) return tl::unexpected(kept.error());
+    kept_ = *kept;
+    fresh_ = false;
+    return {};
+  };
+  party.vring = [this](uint16_t vring) { return facts_of(vring); };
+  return party;
+}
+
+Result<bool> Frontend::shake_hands(const HandshakeStop& stop) {
+  if (!session_) return fail(Errc::disconnected, spec_.name + " has no session; driver.connect makes one");
+  if (!handshake_) {
+    if (log_) spec_.handshake.wanted |= bit(Feature::LOG_ALL);
+    handshake_ = std::make_unique<Handshake>(*session_, spec_.handshake, party(), Handshake::From::start);
+    handshake_ns_ = now_ns();
+  }
+  const auto done = handshake_->run(stop.messages, stop.request);
+  if (!done) return done;
+  if (*done)
+    if (auto up = bring_up(*handshake_, handshake_ns_); !up) return tl::unexpected(up.error());
+  return done;
+}
+
+Result<void> Frontend::bring_up(const Handshake& done, uint64_t began_ns) {
+  backend_->passed();
+  const uint64_t took_us = (now_ns() - began_ns) / 1000;
+  data_.run([&] {
+    for (size_t i = 0; i < device_->vrings(); ++i) device_->vring(i).set_polled(spec_.handshake.polled);
+    device_->start(spec_.net.queues);
+  });
+  emit("driver.up", {{"session", sessions_},
+                     {"features", to_hex(session_->features)},
+                     {"names", feature_names(session_->features)},
+                     {"offered", to_hex(session_->offered)},
+                     {"protocol_features", to_hex(session_->protocol_features)},
+                     {"queues", spec_.net.queues},
+                     {"packed", session_->has_feature(bit(Feature::RING_PACKED))},
+                     {"resumed", kept_},
+                     {"messages", done.messages()},
+                     {"handshake_us", took_us}});
+  return {};
+}
+
+}  // namespace testbed::driver

@@ -1,0 +1,113 @@
+// One frontend: guest memory, a net device on it, and a thread that lives with its vhost-user session: it
+// connects, shakes hands, notices that the backend is gone, and does what the script wants (jobs), one after
+// the other.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "core/base/event_log.hpp"
+#include "emu/driver/app/data_thread.hpp"
+#include "emu/driver/app/frontend_spec.hpp"
+#include "emu/driver/session/backend_requests.hpp"
+
+namespace testbed::driver {
+
+struct HandshakeStop {
+  std::optional<uint64_t> messages;
+  std::string request;
+};
+
+class Frontend {
+ public:
+  using Job = std::function<void()>;
+
+  // `data` and `events` outlive it.
+  static Result<std::unique_ptr<Frontend>> create(FrontendSpec spec, DataThread& data, EventLog& events);
+  // Ends the session; nothing of it is used any more.
+  ~Frontend();
+  Frontend(const Frontend&) = delete;
+  Frontend& operator=(const Frontend&) = delete;
+
+  const FrontendSpec& spec() const { return spec_; }
+  NetDevice& device() { return *device_; }  // on the data thread
+  GuestMemory& memory() { return memory_; }
+  DataThread& data() { return data_; }
+  // Any thread. Jobs run on the session's thread.
+  void post(Job job);
+
+  // -- For jobs
+  Session* session() { return session_.get(); }
+  DirtyLog* log() { return log_.get(); }
+  std::map<std::string, Fd>& descriptors() { return descriptors_; }
+  void set_automatic(bool on) { automatic_ = on; }
+  HandshakeSpec& handshake_spec() { return spec_.handshake; }
+
+  // Errc::timeout: nobody came. Errc::already_exists: there is a session.
+  Result<void> connect(uint64_t deadline_ns);
+  void disconnect(const std::string& reason);
+  // Goes on where the last call stopped. True: the rings run.
+  Result<bool> shake_hands(const HandshakeStop& stop);
+  // The rings stop (GET_VRING_BASE): the bases the backend names. `Errc::disconnected`: no session.
+  Result<std::vector<uint32_t>> stop_rings();
+  // And run again, from where they are or (`fresh`) empty, as after a reboot of the guest.
+  Result<void> restart_rings(bool fresh);
+  // On: a new log in place of any other. Off: nobody logs.
+  Result<void> start_logging(uint64_t offset, uint64_t least);
+  Result<void> replace_log(uint64_t offset, uint64_t least);
+  Result<void> stop_logging();
+  std::vector<uint64_t> take_dirty(bool clear);
+  wire::VringAddr address_of(uint16_t vring) const;
+
+ private:
+  Frontend(FrontendSpec spec, GuestMemory memory, DataThread& data, EventLog& events);
+
+  void loop();
+  void run_jobs();
+  void attempt();
+  void watch();
+  void wait(int timeout_ms);
+  Result<void> bring_up(const Handshake& done, uint64_t began_ns);
+  HandshakeParty party();
+  VringFacts facts_of(uint16_t vring) const;
+  void emit(std::string_view name, nlohmann::json fields);
+  void serve_backend();
+  Result<void> tell_logging(uint64_t features);
+
+  FrontendSpec spec_;
+  GuestMemory memory_;
+  std::unique_ptr<NetDevice> device_;
+  DataThread& data_;
+  EventLog& events_;
+
+  Fd wake_, listener_;
+  std::mutex mutex_;
+  std::deque<Job> jobs_;
+  std::atomic<bool> stop_ = false;
+
+  // The session's thread only.
+  bool automatic_;
+  std::string last_failure_;
+  std::unique_ptr<Session> session_;
+  std::unique_ptr<BackendRequests> backend_;
+  std::unique_ptr<Handshake> handshake_;
+  uint64_t handshake_ns_ = 0;  // when it began
+  uint64_t sessions_ = 0;
+  bool fresh_ = false;  // the next rings begin empty
+  bool kept_ = false;   // the rings went on from where an earlier session left them
+  std::unique_ptr<DirtyLog> log_;
+  std::vector<uint64_t> old_pages_;  // of logs that were replaced
+  Fd inflight_;
+  wire::VhostUserInflight inflight_area_{};
+  std::map<std::string, Fd> descriptors_;  // named by scripts
+
+  std::thread thread_;
+};
+
+}  // namespace testbed::driver

@@ -1,0 +1,98 @@
+// The part of a frontend that stops, restarts and logs rings on a live session.
+#include <algorithm>
+#include <cstring>
+
+#include "core/base/clock.hpp"
+#include "emu/driver/app/frontend.hpp"
+#include "vdev/wire/virtio_features.hpp"
+
+namespace testbed::driver {
+
+using wire::bit;
+using wire::Feature;
+using wire::Request;
+
+namespace {
+
+Error no_session(const std::string& name) {
+  return {Errc::disconnected, name + " has no session that is up"};
+}
+
+}  // namespace
+
+Result<std::vector<uint32_t>> Frontend::stop_rings() {
+  if (!session_) return tl::unexpected(no_session(spec_.name));
+  data_.run([&] { device_->stop(); });
+  std::vector<uint32_t> bases;
+  for (uint16_t vring = 0; vring < 2 * spec_.net.queues; ++vring) {
+    auto reply = session_->exchange(vring_state(Request::GET_VRING_BASE, vring, 0), true);
+    if (!reply) return tl::unexpected(reply.error());
+    wire::VringState state;
+    if ((*reply)->payload.size() != sizeof state)
+      return fail(Errc::protocol, "GET_VRING_BASE was answered without a vring state");
+    std::memcpy(&state, (*reply)->payload.data(), sizeof state);
+    bases.push_back(state.num);
+  }
+  return bases;
+}
+
+Result<void> Frontend::restart_rings(bool fresh) {
+  if (!session_) return tl::unexpected(no_session(spec_.name));
+  if (device_->link_up())
+    if (auto stopped = stop_rings(); !stopped) return tl::unexpected(stopped.error());
+  fresh_ = fresh;
+  handshake_ = std::make_unique<Handshake>(*session_, spec_.handshake, party(), Handshake::From::rings);
+  handshake_ns_ = now_ns();
+  const auto done = shake_hands({});
+  if (!done) return tl::unexpected(done.error());
+  return {};
+}
+
+Result<void> Frontend::tell_logging(uint64_t features) {
+  if (auto told = session_->tell(number(Request::SET_FEATURES, features)); !told) return told;
+  session_->features = features;
+  for (uint16_t vring = 0; vring < 2 * spec_.net.queues; ++vring)
+    if (auto told = session_->tell(vring_address(address_of(vring))); !told) return told;
+  return {};
+}
+
+Result<void> Frontend::replace_log(uint64_t offset, uint64_t least) {
+  if (!session_) return tl::unexpected(no_session(spec_.name));
+  if (!session_->has(wire::ProtocolFeature::LOG_SHMFD))
+    return fail(Errc::unsupported, "LOG_SHMFD was not negotiated with this backend");
+  auto log = DirtyLog::create(memory_.top(), offset, least);
+  if (!log) return tl::unexpected(log.error());
+  auto next = std::make_unique<DirtyLog>(std::move(*log));
+  if (auto told = session_->tell(log_base({next->size(), next->offset()}, next->fd())); !told) return told;
+  // Only after the answer: until then the backend may write to the old one.
+  std::swap(log_, next);
+  if (next) {
+    const auto pages = next->take();
+    old_pages_.insert(old_pages_.end(), pages.begin(), pages.end());
+  }
+  return {};
+}
+
+Result<void> Frontend::start_logging(uint64_t offset, uint64_t least) {
+  if (auto ok = replace_log(offset, least); !ok) return ok;
+  return tell_logging(session_->features | bit(Feature::LOG_ALL));
+}
+
+Result<void> Frontend::stop_logging() {
+  if (!session_) return tl::unexpected(no_session(spec_.name));
+  return tell_logging(session_->features & ~bit(Feature::LOG_ALL));
+}
+
+std::vector<uint64_t> Frontend::take_dirty(bool clear) {
+  std::vector<uint64_t> pages = old_pages_;
+  if (clear) old_pages_.clear();
+  if (log_) {
+    const auto marked = clear ? log_->take() : log_->peek();
+    pages.insert(pages.end(), marked.begin(), marked.end());
+  }
+  std::ranges::sort(pages);
+  pages.erase(std::unique(pages.begin(), pages.end()), pages.end());
+  return pages;
+}
+
+}  // namespace testbed::driver

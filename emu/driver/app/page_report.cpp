@@ -1,0 +1,70 @@
+#include "emu/driver/app/page_report.hpp"
+
+#include <algorithm>
+
+#include "emu/driver/app/payload.hpp"
+#include "emu/driver/memory/page_diff.hpp"
+
+namespace testbed::driver {
+namespace {
+
+constexpr size_t kNamed = 256;  // stray ranges in a report
+constexpr size_t kShown = 64;   // octets of each
+
+// Counts what of `ranges` lies in `set` and returns the rest.
+std::vector<ByteRange> take_out(const std::vector<ByteRange>& ranges, const ByteRanges& set,
+                                uint64_t& inside_octets) {
+  std::vector<ByteRange> rest;
+  for (ByteRange range : ranges) {
+    while (range.length > 0) {
+      bool inside = false;
+      const ByteRange piece = set.leading(range, inside);
+      if (inside)
+        inside_octets += piece.length;
+      else
+        rest.push_back(piece);
+      range = {range.address + piece.length, range.length - piece.length};
+    }
+  }
+  return rest;
+}
+
+}  // namespace
+
+PageVerdict judge_pages(NetDevice& device) {
+  ByteRanges returned, posted, rings;
+  for (size_t i = 0; i < device.vrings(); ++i) {
+    const Vring& vring = device.vring(i);
+    if (!vring.ring()) continue;
+    vring.add_returned(returned);
+    vring.add_posted(posted);
+    for (const ByteRange& area : vring.ring()->device_areas()) rings.add(area.address, area.length);
+  }
+  PageVerdict verdict;
+  const auto changed = changed_bytes(device.memory());
+  verdict.dirty = pages_of(changed);
+  for (const ByteRange& range : changed) verdict.changed += range.length;
+  auto rest = take_out(changed, returned, verdict.returned);
+  rest = take_out(rest, rings, verdict.rings);
+  verdict.stray = take_out(rest, posted, verdict.posted);
+  return verdict;
+}
+
+nlohmann::json to_json(const PageVerdict& verdict, const GuestMemory& memory) {
+  nlohmann::json stray = nlohmann::json::array();
+  for (size_t i = 0; i < std::min(verdict.stray.size(), kNamed); ++i) {
+    const ByteRange& range = verdict.stray[i];
+    const uint64_t shown = std::min<uint64_t>(range.length, kShown);
+    stray.push_back({{"gpa", range.address},
+                     {"length", range.length},
+                     {"page", range.address / kPage},
+                     {"before", to_hex_bytes(memory.before(range.address, shown), shown)},
+                     {"now", to_hex_bytes(memory.at(range.address, shown), shown)}});
+  }
+  return {{"changed", verdict.changed}, {"returned", verdict.returned},
+          {"posted", verdict.posted},   {"rings", verdict.rings},
+          {"stray", std::move(stray)},  {"stray_ranges", verdict.stray.size()},
+          {"pages", verdict.dirty}};
+}
+
+}  // namespace testbed::driver
