@@ -124,6 +124,8 @@ async def test_a_guest_boots_runs_commands_and_carries_flows_also_over_a_new_dri
         large = await guest.exec("head -c 300000 /dev/zero | tr '\\0' x")
         assert large["stdout"] == "x" * 300_000
 
+        assert "Combined" in (await guest.exec("ethtool -l eth0"))["stdout"]
+
         counts = await send_to_itself(guest, 500)
         assert counts["corrupted"] == 0
         await guest.reload()

@@ -26,8 +26,18 @@ from testbed.guest import cache, initramfs, modules, packages, vmlinux
 
 KERNEL = "linux-image-cloud-amd64"
 BUSYBOX = "busybox-static"
+# What busybox has not and scenarios call: ethtool, and the libraries it is linked to. Package -> its files in the guest.
+TOOLS = {
+    "ethtool": ("sbin/ethtool",),
+    "libmnl0": ("usr/lib/x86_64-linux-gnu/libmnl.so.0",),
+    "libc6": (
+        "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
+        "lib/x86_64-linux-gnu/libc.so.6",
+        "lib/x86_64-linux-gnu/libm.so.6",
+    ),
+}
 # Part of every name in the cache: raise it when what is extracted or how the archive is put together changes.
-RECIPE = "2"
+RECIPE = "3"
 KEPT_INITRAMFS = 8
 MODULE_DIR = "lib/modules"
 
@@ -97,6 +107,7 @@ def assemble(kernel: Kernel, agent: bytes) -> bytes:
         initramfs.regular("init", agent, executable=True),
         initramfs.regular("bin/busybox", (kernel.directory / "busybox").read_bytes(), executable=True),
         initramfs.symlink("bin/sh", "busybox"),
+        initramfs.symlink("lib64", "lib/x86_64-linux-gnu"),  # where programs look for the dynamic linker
         initramfs.character_device("dev/console", 5, 1),
         initramfs.regular(f"{MODULE_DIR}/boot", "".join(f"{name}\n" for name in boot).encode()),
         initramfs.regular(f"{place}/modules.dep", _modules_dep(tree, every).encode()),
@@ -105,6 +116,7 @@ def assemble(kernel: Kernel, agent: bytes) -> bytes:
             for path in ("etc", "proc", "root", "run", "sbin", "sys", "tmp", "usr/bin", "usr/sbin")
         ),
         *(initramfs.regular(f"{place}/{name}.ko", tree.load(name)) for name in every),
+        *(_tool(kernel.directory / "tools", path) for paths in TOOLS.values() for path in paths),
     ]
     return initramfs.archive(entries)
 
@@ -137,10 +149,29 @@ def _fetch(directory: Path, say: Say) -> None:
         )
         _unpack_kernel(scratch, apt, debs, say)
         _keep_modules(unpacked, scratch / "modules")
+        _keep_tools(apt, debs, scratch / "tools")
         (scratch / "release").write_text(name.removeprefix("linux-image-") + "\n")
         (scratch / "packages").write_text(f"{kernel.name}\n{busybox.name}\n")
         shutil.rmtree(unpacked)
     shutil.rmtree(debs, ignore_errors=True)
+
+
+def _keep_tools(apt: packages.Apt, debs: Path, into: Path) -> None:
+    """Copies TOOLS; a package may keep a file under /usr that the guest expects at the root (Debian 13 merged the two)."""
+    for package, paths in TOOLS.items():
+        unpacked = debs / f"{package}.unpacked"
+        packages.extract(apt.download(package, debs), unpacked)
+        for path in paths:
+            places = [unpacked / path, unpacked / "usr" / path]
+            source = next((place for place in places if place.exists()), None)
+            if source is None:
+                raise packages.PackageError(f"{package}: the package has no {path}")
+            (into / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, into / path)
+
+
+def _tool(tools: Path, path: str) -> initramfs.Entry:
+    return initramfs.regular(path, (tools / path).read_bytes(), executable=True)
 
 
 def _unpack_kernel(directory: Path, apt: packages.Apt, debs: Path, say: Say) -> None:
