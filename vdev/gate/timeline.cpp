@@ -9,7 +9,7 @@ namespace {
 nlohmann::json entry_of(const Message& message, const char* direction, size_t fds) {
   return {{"dir", direction},
           {"request", message.header.request},
-          {"name", wire::request_name(message.header.request)},
+          {"message", wire::request_name(message.header.request)},
           {"size", message.header.size},
           {"fds", fds},
           {"flags", message.header.flags}};

@@ -158,7 +158,7 @@ BOOST_AUTO_TEST_CASE(every_message_is_in_the_timeline_of_the_last_two_sessions) 
   }
   const auto messages = rig.port->timeline();
   BOOST_REQUIRE_EQUAL(messages.size(), 2u);  // of the session before; the present one has said nothing
-  BOOST_TEST(messages[0]["name"] == "GET_FEATURES");
+  BOOST_TEST(messages[0]["message"] == "GET_FEATURES");
   BOOST_TEST(messages[0]["dir"] == "frontend");
   BOOST_TEST(messages[0].contains("reply_us"));
   BOOST_TEST(messages[1]["dir"] == "backend");
