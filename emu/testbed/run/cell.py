@@ -155,7 +155,9 @@ class Cell:
 
     def not_running(self) -> list[str]:
         shared = self.scenario.names().shares_a_process
-        return [actor.name for actor in self.cast.all.values() if not actor.running and not shared(actor.name)]
+        return [
+            actor.name for actor in self.cast.all.values() if not actor.running and not shared(actor.name)
+        ]
 
     async def start(self, actors: Sequence[str]) -> None:
         for actor in self._actors(actors):

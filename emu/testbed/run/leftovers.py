@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,13 +20,14 @@ class Surroundings:
     mounts: frozenset[str] = field(default_factory=lambda: frozenset(_mounts()))
     hugepages: frozenset[str] = field(default_factory=lambda: frozenset(_hugepage_files()))
 
-    def left(self, killed: set[str], devices: set[str]) -> dict[str, list[str]]:
-        """`killed`: sockets whose owner was killed by the scenario and not started again; nobody could remove
-        those. `devices`: names of network devices that the scenario makes."""
-        sockets = [path.name for path in self.places.sockets.rglob("*") if path.is_socket()]
+    def left(self, orphaned: Callable[[Path], bool], devices: set[str]) -> dict[str, list[str]]:
+        """`orphaned` tells sockets whose owner was killed by the scenario: nobody could remove those. `devices`: names
+        of network devices that the scenario makes."""
+        found = [path for path in self.places.sockets.rglob("*") if path.is_socket()]
+        sockets = [str(path.relative_to(self.places.sockets)) for path in found if not orphaned(path)]
         return {
             "processes": sorted(_processes(self.marker)),
-            "sockets": sorted(name for name in sockets if name not in killed),
+            "sockets": sorted(sockets),
             "mounts": sorted(set(_mounts()) - self.mounts),
             "hugepages": sorted(set(_hugepage_files()) - self.hugepages),
             "devices": sorted((set(_network_devices()) - self.devices) & devices),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from testbed.check.evidence import ResourceSample
@@ -25,7 +26,7 @@ async def wind_down(cell: Cell, surroundings: Surroundings, *, hurried: bool) ->
         await _ask_everybody(cell)
     end = time.monotonic_ns()
     await _end_all(cell)
-    left = surroundings.left(_orphaned_sockets(cell), _own_devices(cell))
+    left = surroundings.left(_orphaned(cell), _own_devices(cell))
     cell.history.resources.append(ResourceSample(RUNNER, 0, "end", left))
     return end
 
@@ -76,20 +77,26 @@ async def _end_all(cell: Cell) -> None:
     await asyncio.gather(*(switch.end() for switch in cell.cast.switches.values()))
 
 
-def _orphaned_sockets(cell: Cell) -> set[str]:
-    """Of actors that the scenario killed and did not start again: nobody was there to remove them."""
+def _orphaned(cell: Cell) -> Callable[[Path], bool]:
+    """Sockets of processes that the scenario killed. Those of a name are taken over by whoever is started next, so they
+    are orphans only when nobody was; those of a process (EAL names a directory after its pid) always are."""
+    killed = [end for end in cell.history.exits if end.expected and end.status == "SIGKILL"]
+    pids = {str(end.pid) for end in killed}
     last = {end.actor: end.status for end in cell.history.exits if end.expected}
-    killed = {actor for actor, status in last.items() if status == "SIGKILL"}
-    names: set[str] = set()
+    unborn = {actor for actor, status in last.items() if status == "SIGKILL"}
+    names: set[Path] = set()
     for port, spec in cell.scenario.ports().items():
         switch, _ = cell.scenario.split_port(port)
-        ends = [name for name in cell.cast.frontends if cell.port_of(name) == port]
-        if killed & ({switch} if spec.role == "server" else set(ends)):
-            names.add(cell.world.places.socket(port).name)
-    for actor in killed:
-        directory: Path = cell.world.places.directory(actor)
-        names |= {path.name for path in directory.rglob("*") if path.is_socket()}
-    return names
+        ends = {name for name in cell.cast.frontends if cell.port_of(name) == port}
+        if unborn & ({switch} if spec.role == "server" else ends):
+            names.add(cell.world.places.socket(port))
+    directories = [cell.world.places.directory(actor) for actor in unborn]
+
+    def orphaned(path: Path) -> bool:
+        of_a_process = any(part.rpartition("-")[2] in pids for part in path.parts)
+        return of_a_process or path in names or any(path.is_relative_to(place) for place in directories)
+
+    return orphaned
 
 
 def _own_devices(cell: Cell) -> set[str]:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from scenario_texts import PAIR, with_line, with_steps
-
 from testbed.run.graph import dot
 from testbed.run.steps.registry import STEPS
 from testbed.scenario import schema

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from scenario_texts import PAIR, with_line, with_steps
-
 from testbed.scenario.load import load_scenario, parse_scenario
 from testbed.scenario.mistakes import ScenarioError
 
@@ -274,7 +273,8 @@ MATRIX = [
     ("matrix: {ring: split}\n", "x.yaml:1: matrix.ring: has to be a list of values: ring: [a, b]"),
     ("matrix: [a]\n", "x.yaml:1: matrix: has to be a mapping: {role: [client, server]}"),
     ("matrix: {ring: [a, a]}\n", "x.yaml:1: matrix.ring[1]: 'a' is there twice"),
-    ("matrix: {ring: [a]}\nexcept: [{ring: b, because: x}]\n", "x.yaml:2: except[0].ring: 'b' is no value of ring; there are a"),
+    ("matrix: {ring: [a]}\nexcept: [{ring: b, because: x}]\n",
+     "x.yaml:2: except[0].ring: 'b' is no value of ring; there are a"),
     ("matrix: {ring: [a]}\nexcept: [{role: b, because: x}]\n", "x.yaml:2: except[0].role: no axis 'role'; there are ring"),
     ("matrix: {ring: [a]}\nexcept: [{ring: a}]\n",
      'x.yaml:2: except[0]: says which cells are left out and why: {role: client, because: "..."}'),

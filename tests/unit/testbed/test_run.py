@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from scenario_texts import PAIR, with_line, with_steps
-
 from testbed.run.command import RunOptions, run
 from testbed.scenario.load import load_jobs
 
