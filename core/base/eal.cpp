@@ -1,14 +1,43 @@
 #include "core/base/eal.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
-
-#include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
 
+#include "core/base/fd.hpp"
+
 namespace testbed {
+
+namespace {
+
+// Nobody holds the lock that a live primary process has on its configuration.
+bool is_dead(const std::filesystem::path& directory) {
+  const Fd config(::open((directory / "config").c_str(), O_RDWR | O_CLOEXEC));
+  if (!config) return false;
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  return ::fcntl(config.get(), F_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
+}
+
+// Killed predecessors could not tidy up. What is only seconds old may belong to a process that is about to take its lock.
+void remove_stale(const std::filesystem::path& dpdk) {
+  constexpr auto kFresh = std::chrono::seconds(5);
+  std::error_code ignored;
+  std::vector<std::filesystem::path> stale;
+  for (std::filesystem::directory_iterator it(dpdk, ignored), end; it != end; it.increment(ignored)) {
+    const auto age = std::filesystem::file_time_type::clock::now() - it->last_write_time(ignored);
+    if (!ignored && age > kFresh && is_dead(it->path())) stale.push_back(it->path());
+  }
+  for (const auto& path : stale) std::filesystem::remove_all(path, ignored);
+}
+
+}  // namespace
 
 Result<void> start_eal(const EalOptions& options) {
   // Any core will do for the main lcore: with one in the coremap EAL pins it, so give it all and let the scheduler place it.
@@ -21,6 +50,7 @@ Result<void> start_eal(const EalOptions& options) {
     args.push_back("--no-huge");
   }
   args.insert(args.end(), options.extra.begin(), options.extra.end());
+  remove_stale(std::filesystem::path(options.runtime_dir) / "dpdk");
   ::setenv("RUNTIME_DIRECTORY", options.runtime_dir.c_str(), 1);  // where EAL puts its runtime files
   // EAL keeps and permutes argv: it has to outlive the process's use of it.
   static std::vector<std::string> kept;

@@ -1,8 +1,10 @@
 #include "core/base/rpc_server.hpp"
 
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <deque>
 #include <limits>
 #include <utility>
@@ -10,7 +12,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/streambuf.hpp>
-#include <boost/asio/write.hpp>
 
 #include "core/base/json_document.hpp"
 #include "core/base/unix_socket.hpp"
@@ -64,11 +65,28 @@ class RpcConnection : public std::enable_shared_from_this<RpcConnection> {
   }
 
   void send(const json& document) {
+    if (!server_) return;
     std::string line = to_line(document);
     unsent_ += line.size();
     if (unsent_ > RpcServer::kMaxUnsent) return drop();
     output_.push_back(std::move(line));
     if (output_.size() == 1) write();
+  }
+
+  // Sends what is queued as far as the client's buffer takes it, without waiting. False: the client is gone.
+  bool flush() {
+    while (!output_.empty()) {
+      const std::string& line = output_.front();
+      const ssize_t count = ::send(socket_.native_handle(), line.data() + written_, line.size() - written_,
+                                   MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (count < 0) return errno == EAGAIN || errno == EINTR;
+      unsent_ -= static_cast<size_t>(count);
+      written_ += static_cast<size_t>(count);
+      if (written_ < line.size()) continue;
+      output_.pop_front();
+      written_ = 0;
+    }
+    return true;
   }
 
   void drop() {
@@ -86,13 +104,14 @@ class RpcConnection : public std::enable_shared_from_this<RpcConnection> {
 
  private:
   void write() {
-    boost::asio::async_write(socket_, boost::asio::buffer(output_.front()),
-                             [self = shared_from_this()](boost::system::error_code error, size_t) {
-                               if (error || !self->server_) return self->drop();
-                               self->unsent_ -= self->output_.front().size();
-                               self->output_.pop_front();
-                               if (!self->output_.empty()) self->write();
-                             });
+    if (!flush()) return drop();
+    if (output_.empty()) return;
+    socket_.async_wait(stream_protocol::socket::wait_write,
+                       [self = shared_from_this()](boost::system::error_code error) {
+                         if (!self->server_) return;
+                         if (error) return self->drop();
+                         self->write();
+                       });
   }
 
   RpcServer* server_;  // null once dropped
@@ -100,6 +119,7 @@ class RpcConnection : public std::enable_shared_from_this<RpcConnection> {
   boost::asio::streambuf input_;
   std::deque<std::string> output_;
   size_t unsent_ = 0;
+  size_t written_ = 0;  // octets of output_.front() that left
 };
 
 RpcServer::RpcServer(boost::asio::io_context& io, EventLog& events) : io_(io), events_(events), acceptor_(io) {
@@ -159,7 +179,10 @@ void RpcServer::close() {
   if (!path_.empty()) ::unlink(path_.c_str());
   path_.clear();
   const auto connections = connections_;
-  for (const auto& connection : connections) connection->drop();
+  for (const auto& connection : connections) {
+    connection->flush();  // the last events of a process are not lost
+    connection->drop();
+  }
 }
 
 void RpcServer::dispatch(const std::shared_ptr<RpcConnection>& from, const std::string& line) {
