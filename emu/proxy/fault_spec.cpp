@@ -34,7 +34,7 @@ std::string all_kinds() {
 void read_message(Options& options, const std::string& key, Selector& which) {
   const json& value = options.raw(key);
   if (value.is_null()) return;
-  if (value.is_number_unsigned() && value.get<uint64_t>() > 0) {
+  if (value.is_number_integer() && value > 0) {
     which.from_n = value.get<uint64_t>();
     return;
   }

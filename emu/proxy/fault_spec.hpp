@@ -35,7 +35,7 @@ struct FaultSpec {
   uint64_t times = 1;   // sessions it fires in
   uint64_t for_ns = 0;  // hold, delay, slow: heals by itself after this long; 0: hold waits for proxy.heal,
                         // the others last as long as the session
-  bool before = false;                 // cut: instead of forwarding the message
+  bool before = false;  // cut: instead of forwarding the message
   std::optional<uint64_t> bytes;       // hold: of the message that go through; absent: half
   uint64_t delay_ns = 0;               // delay
   std::optional<uint64_t> descriptor;  // lose_fd: which one, from 0; absent: the last
