@@ -12,6 +12,7 @@ PROGRAMS = {
     "testbed-load": "emu/load",
     "testbed-inprocess": "emu/load",
     "testbed-agent": "emu/guest",
+    "testbed-proxy": "emu/proxy",
 }
 
 
