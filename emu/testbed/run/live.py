@@ -43,7 +43,6 @@ class LiveWatcher(PlainWatcher):
     def step_begins(self, text: str, depth: int) -> None:
         super().step_begins(text, depth if depth == 0 else 99)
         self._doing = {level: told for level, told in self._doing.items() if level < depth} | {depth: text}
-        self.tick()
 
     def cell_ends(self, cell: Cell, result: CellResult) -> None:
         self.close()

@@ -18,6 +18,7 @@ from testbed.run.binaries import Lacking
 # What programs append: a directory of their own, a private socket with a port's name of 32 and a suffix.
 _ROOM = 64
 _LONGEST = 107
+_PREFIX = "testbed-s-"
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,22 @@ def places(files: Path) -> Iterator[Places]:
     if awkward or len(os.fsencode(sockets)) + _ROOM > _LONGEST or not _takes_sockets(files):
         base = os.environ.get("XDG_RUNTIME_DIR") or ""
         short = base if base and os.access(base, os.W_OK) and len(base) + _ROOM < 80 else "/tmp"
-        sockets = Path(tempfile.mkdtemp(prefix="tb-", dir=short))
+        _remove_abandoned(Path(short))
+        sockets = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=short))
     sockets.mkdir(exist_ok=True)
     try:
         yield Places(files, sockets)
     finally:
         _keep_files(sockets, files)
         shutil.rmtree(sockets, ignore_errors=True)
+
+
+def _remove_abandoned(base: Path) -> None:
+    """What runners that were killed with SIGKILL could not remove. Others' directories cannot be, and stay."""
+    for path in base.glob(f"{_PREFIX}*-*"):
+        pid = path.name.removeprefix(_PREFIX).partition("-")[0]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _takes_sockets(directory: Path) -> bool:

@@ -6,6 +6,11 @@ from pathlib import Path
 
 import pytest
 
+PROGRAMS = {
+    "core/testbed-switch": "switch",
+    "emu/load/testbed-load": "load",
+    "emu/load/testbed-inprocess": "inprocess",
+}
 DOUBLES = Path(__file__).with_name("doubles.py")
 
 
@@ -13,9 +18,9 @@ DOUBLES = Path(__file__).with_name("doubles.py")
 def doubles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A build directory in which every program is a stand-in."""
     build = tmp_path / "build"
-    for place, kind in (("core/testbed-switch", "switch"), ("emu/load/testbed-load", "load")):
+    for place, kind in PROGRAMS.items():
         program = build / place
-        program.parent.mkdir(parents=True)
+        program.parent.mkdir(parents=True, exist_ok=True)
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{DOUBLES}" {kind} "$@"\n')
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("TESTBED_BUILD", str(build))

@@ -187,6 +187,9 @@ class Load(Program):
                 self.frontends[params["name"]] = params
                 Path(params["path"] + ".device").touch()
                 return {}
+            case "frontend.remove":
+                Path(self.frontends.pop(params["name"])["path"] + ".device").unlink(missing_ok=True)
+                return {}
             case "flow.send":
                 self.senders[params["flow"]] = params
                 return {}
@@ -240,11 +243,27 @@ class Load(Program):
         return found
 
 
+class InProcess(Switch):
+    """Both in one."""
+
+    def __init__(self, control: Path, directory: Path, config: Path) -> None:
+        super().__init__(control, directory, config)
+        self.load = Load(control, directory)
+
+    def handle(self, method: str, params: Document) -> Any:
+        try:
+            return super().handle(method, params)
+        except LookupError:
+            return self.load.handle(method, params)
+
+
 def main() -> None:
     arguments = dict(zip(sys.argv[2::2], sys.argv[3::2], strict=False))
     control, directory = Path(arguments["--control"]), Path(arguments["--dir"])
     if sys.argv[1] == "switch":
         program: Program = Switch(control, directory, Path(arguments["--config"]))
+    elif sys.argv[1] == "inprocess":
+        program = InProcess(control, directory, Path(arguments["--config"]))
     else:
         program = Load(control, directory)
     asyncio.run(program.serve())

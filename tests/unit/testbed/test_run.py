@@ -197,6 +197,28 @@ def test_steps_that_take_longer_than_the_scenario_allows_end(play: Any) -> None:
     assert "the steps took longer than 0.2 s" in outcome.report["cells"][0]["reason"]
 
 
+def test_frontends_in_the_switchs_process_come_and_go_with_it(play: Any) -> None:
+    text = with_steps(
+        "wait: {flows: moving}", "kill: switch", "start: switch", "wait: {flows: moving}", "run: 100ms"
+    )
+    text = text.replace("port: p0}", "port: p0, placement: in-process}")
+    text = text.replace("port: p1}", "port: p1, placement: in-process}")
+    outcome = play(text)
+    assert outcome.status == 0, outcome.report["reason"]
+    assert {entry["actor"] for entry in outcome.evidence["exits"]} == {"switch"}
+    assert outcome.evidence["flows"]["probe"]["sender_incarnations"] == 2
+
+
+def test_a_frontend_changes_its_queues_while_it_runs(play: Any) -> None:
+    text = with_steps("wait: {flows: moving}", "queues: {frontend: f0, count: 2}", "wait: {flows: moving}")
+    text = text.replace("role: client", "role: client, queues: 2").replace(
+        "port: p0}", "port: p0, queues: 2}"
+    )
+    outcome = play(text)
+    assert outcome.status == 0, outcome.report["reason"]
+    assert [fault["kind"] for fault in outcome.evidence["faults"]] == ["queues"]
+
+
 def test_a_cell_that_is_left_out_is_named_with_its_reason(play: Any) -> None:
     outcome = play("matrix: {n: [1, 2]}\nexcept: [{n: 2, because: it cannot}]\n" + PAIR)
     assert outcome.report["skipped"] == [{"matrix": {"n": 2}, "reason": "it cannot"}]
@@ -225,7 +247,6 @@ def test_a_run_directory_that_cannot_be_written_is_one_line(
     assert line.count("\n") == 1
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_sockets_find_a_short_path_when_the_run_directory_has_a_long_one(play: Any, tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 120)
     path = tmp_path / "pair.yaml"

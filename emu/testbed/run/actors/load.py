@@ -59,6 +59,15 @@ class LoadActor(Frontend, Program):
         await self.call("frontend.add", self._add)
         await self.arm(self.name)
 
+    async def set_queues(self, count: int) -> None:
+        """virtio_user has its queues for life: the device goes, and one with so many comes, in the same process."""
+        self.up = False
+        await self.call("frontend.remove", {"name": self.name}, 10.0)
+        self._add = {**self._add, "queues": count}
+        await self.call("frontend.add", self._add)
+        await self.arm(self.name)
+        self.up = self.running
+
 
 class InProcessFrontend(Frontend):
     """Lives and dies with its switch; has no process of its own."""

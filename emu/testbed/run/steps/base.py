@@ -88,7 +88,7 @@ class Step(Model):
 
     def text(self) -> str:
         """One line, as a person would write it."""
-        body = self.plain()
+        body = self.model_dump(by_alias=True, exclude_unset=True, mode="json", exclude={"within"})
         if set(body) <= {self.shorthand}:
             body = body.get(self.shorthand, "")
         return f"{self.kind}: {_written(body)}"

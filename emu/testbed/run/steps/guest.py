@@ -38,6 +38,9 @@ class Exec(Step):
             )
             raise StepFailed(told + (f": {said[-200:]}" if said else ""))
 
+    def text(self) -> str:
+        return f"exec in {self.in_}: {self.run_}"
+
 
 class _OnGuests(Step):
     shorthand: ClassVar[str] = "guest"
