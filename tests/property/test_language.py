@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-
 from testbed.scenario import units
 from testbed.scenario.matrix import Exclusion, cells_of, product, selected, written
 from testbed.scenario.mistakes import ScenarioError

@@ -49,15 +49,24 @@ class Arrival:
     seq: int
 
 
-def arrivals_of(evidence: Evidence) -> list[Arrival]:
+def _listed(evidence: Evidence) -> set[Arrival]:
     """Every listed foreign arrival once, though all receivers of an end may list it."""
-    seen = {
+    return {
         Arrival(entry["t"], flow.sink, entry["flow"], entry["stream"], entry["seq"])
         for flow in evidence.flows.values()
         if flow.receiver is not None
         for entry in flow.receiver.get("foreign_arrivals", [])
     }
-    return sorted(seen)
+
+
+def _early(evidence: Evidence) -> set[Arrival]:
+    """What reached the right end before that end was told of the flow: after a reboot the network is up first."""
+    sinks = {flow.flow_id: flow.sink for flow in evidence.flows.values()}
+    return {arrival for arrival in _listed(evidence) if sinks.get(arrival.flow) == arrival.end}
+
+
+def arrivals_of(evidence: Evidence) -> list[Arrival]:
+    return sorted(_listed(evidence) - _early(evidence))
 
 
 class _Missing:
@@ -142,9 +151,11 @@ def _foreign_copies(evidence: Evidence, arrivals: list[Arrival], blind: list[tup
     """Ends count more than they list, but only the listed arrivals have a time."""
     if blind:
         return sum(1 for arrival in arrivals if not any(a <= arrival.t <= b for a, b in blind))
-    listed = _by_end(arrivals)
+    listed, early = _by_end(arrivals), _by_end(_early(evidence))
     ends = listed.keys() | evidence.endpoints.keys()
-    counted = {end: int(evidence.endpoints.get(end, {}).get("foreign_rx", 0)) for end in ends}
+    counted = {
+        end: int(evidence.endpoints.get(end, {}).get("foreign_rx", 0)) - early.get(end, 0) for end in ends
+    }
     return sum(max(listed.get(end, 0), counted[end]) for end in ends)
 
 

@@ -105,8 +105,9 @@ class Flows:
                     state.started = not source.running
 
     def _can_start(self, state: FlowState) -> bool:
+        """The session of a port is up before its frontend has posted a buffer: the link is what the frontend says itself."""
         sink, source = self._ends(state)
-        return sink.answers and source.answers and self._ready(state.plan)
+        return all(end.answers and end.linked for end in (sink, source)) and self._ready(state.plan)
 
     async def stop(self) -> None:
         """Receivers first, so that they do not take the end for an outage."""
@@ -153,6 +154,8 @@ class Flows:
         )
 
     def _follow(self, event: Event) -> None:
+        if event.name == "frontend.link":
+            self._link_changed(event)
         if event.name != "flow.moving":
             return
         flow = event.fields.get("flow")
@@ -160,6 +163,12 @@ class Flows:
         state = self.states.get(name)
         if state is not None:
             state.moved = max(state.moved, (event.t, event.t))
+
+    def _link_changed(self, event: Event) -> None:
+        """A frontend in the switch's process is told of by the switch."""
+        name = event.actor if event.actor in self._frontends else str(event.fields.get("frontend"))
+        if name in self._frontends:
+            self._frontends[name].linked = bool(event.fields.get("up"))
 
     async def snapshot(self, groups: Iterable[str]) -> None:
         """The receivers' histograms as they stand, for the blast radius."""

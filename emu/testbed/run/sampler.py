@@ -28,7 +28,7 @@ class Sampler:
         self._wanted = asyncio.Event()
         self._snapshot_due = False
         self._last_snapshot = 0
-        self._baselines: set[str] = set()
+        self._baselines: dict[str, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._judged = [
             name for entry in cell.scenario.expect if entry.kind == "untouched" for _, name in entry.flows()
@@ -86,19 +86,20 @@ class Sampler:
             await self._cell.flows.sample(actor)
 
     async def baseline(self, actor: Actor) -> None:
-        """What it holds before the steps, or, where a step starts it first, as soon as it is connected."""
-        if actor.name not in self._baselines and actor.answers:
-            self._baselines.add(actor.name)
+        """What it holds before the steps; where a step starts something, when that is connected for the first time."""
+        size = self._size(actor)
+        if size > self._baselines.get(actor.name, -1) and actor.answers:
+            self._baselines[actor.name] = size
             await actor.sample_resources("before")
 
-    def _connected(self, actor: Actor) -> bool:
-        frontends = self._cell.cast.frontends
-        mine = [actor.name] if actor.name in frontends else [f.name for f in frontends.values() if f.running]
-        return all(self._cell.is_port_up(self._cell.port_of(name)) for name in mine)
+    def _size(self, actor: Actor) -> int:
+        """How many sessions it has: each costs descriptors and mappings that are no leak."""
+        if isinstance(actor, SwitchActor):
+            return len(actor.sessions)
+        return int(self._cell.is_port_up(self._cell.port_of(actor.name)))
 
     async def _sample(self, actor: Actor) -> None:
-        if actor.name not in self._baselines and self._connected(actor):
-            await self.baseline(actor)
+        await self.baseline(actor)
         await self.sample_once(actor)
         self._cell.faults.look()
         await self._cell.flows.start_ready()

@@ -140,3 +140,15 @@ def test_numbers_in_merged_gaps_accuse_nobody() -> None:
     merged = {**receiver["gaps"][0], "first": 700, "last": 900, "missing": 1}
     evidence = with_flow(evidence, "probe", receiver={"gaps": [merged, *receiver["gaps"][1:]]})
     assert result(judge(_arrivals(evidence, (800, t))), "flow", "probe").measured["misdelivered"] == 0
+
+
+def test_what_reached_the_right_end_before_that_end_knew_of_the_flow_is_not_misdelivered() -> None:
+    evidence = reconnect()
+    third = evidence.flows["third"]
+    early = [{"flow": third.flow_id, "stream": 0, "seq": seq, "t": START} for seq in range(500)]
+    listed = (third.receiver or {})["foreign_arrivals"]
+    evidence = with_flow(evidence, "third", receiver={"foreign_arrivals": [*early, *listed]})
+    status = {**evidence.endpoints["f2"], "foreign_rx": FLOODED + len(early)}
+    evidence = replace(evidence, endpoints={**evidence.endpoints, "f2": status})
+    found = result(judge(evidence), "misdelivery")
+    assert (found.verdict, found.measured["foreign_copies"]) == ("passed", FLOODED)

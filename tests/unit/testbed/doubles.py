@@ -186,6 +186,7 @@ class Load(Program):
             case "frontend.add":
                 self.frontends[params["name"]] = params
                 Path(params["path"] + ".device").touch()
+                self.emit("frontend.link", frontend=params["name"], up=True)
                 return {}
             case "frontend.remove":
                 Path(self.frontends.pop(params["name"])["path"] + ".device").unlink(missing_ok=True)
@@ -249,6 +250,7 @@ class InProcess(Switch):
     def __init__(self, control: Path, directory: Path, config: Path) -> None:
         super().__init__(control, directory, config)
         self.load = Load(control, directory)
+        self.load.emit = self.emit  # type: ignore[method-assign]
 
     def handle(self, method: str, params: Document) -> Any:
         try:

@@ -17,6 +17,7 @@ class Frontend(Actor):
     def __init__(self, name: str, world: World, arm: Arm) -> None:
         super().__init__(name, world)
         self.arm = arm
+        self.linked = False  # it says itself that its link is up: buffers are posted
 
     @property
     def clock_error_ns(self) -> int:

@@ -50,7 +50,7 @@ class GuestActor(Frontend):
         if self._guest is not None:
             await self._guest.close()
         self.lives += 1
-        self.up, self.failure, self.stopped = False, "", False
+        self.up, self.failure, self.stopped, self.linked = False, "", False, False
         guest = Guest(
             self._options,
             self._image,
@@ -88,7 +88,7 @@ class GuestActor(Frontend):
         if event.name == "guest.died":
             self._died(event)
         elif event.name == "guest.reset":
-            self.up = False
+            self.up = self.linked = False
         self.world.history.add(event)
 
     def _died(self, event: Event) -> None:

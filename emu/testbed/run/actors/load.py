@@ -45,12 +45,13 @@ class LoadActor(Frontend, Program):
         self, name: str, program: Path, spec: VirtioUser, add: dict[str, Any], world: World, arm: Arm
     ) -> None:
         Program.__init__(self, name, world)
-        self.arm = arm
+        self.arm, self.linked = arm, False
         self.spec = spec
         self._program = program
         self._add = add
 
     def command(self, control: Path) -> Sequence[str | Path]:
+        self.linked = False
         memory = str(memory_mb(self.spec))
         return [self._program, "--control", control, "--dir", self._directory, "--memory-mb", memory]
 
@@ -88,7 +89,7 @@ class InProcessFrontend(Frontend):
     async def start(self) -> None:
         """When the switch is up: it brings the frontends of its process along."""
         self.lives += 1
-        self.up, self.failure = False, ""
+        self.up, self.failure, self.linked = False, "", False
         self.world.background(self._bring_up(self.lives), f"bring up {self.name}")
 
     async def _bring_up(self, life: int) -> None:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class SwitchChange(Model):
     """A part of a switch's document, merged into the one in force."""
 
-    bricks: dict[Name, Brick] = {}
-    ports: dict[Name, Port] = {}
+    bricks: dict[Name, Brick] = Field({}, description="bricks to add or replace")
+    ports: dict[Name, Port] = Field({}, description="ports to add or replace")
     edges: list[Edge] | None = Field(None, description="in place of all edges there are")
     remove: list[Reference] = Field([], description="ports and bricks that are there, by name")
 
@@ -29,8 +29,10 @@ class Apply(Step):
     """Changes the switch's configuration: adds or replaces what is written, removes what `remove` names."""
 
     kind: ClassVar[str] = "apply"
-    switch: SwitchChange | None = None
-    switches: dict[Reference, SwitchChange] = {}
+    switch: SwitchChange | None = Field(None, description="the change, where there is one switch")
+    switches: dict[Reference, SwitchChange] = Field(
+        {}, description="changes by switch, where there are several"
+    )
 
     @model_validator(mode="after")
     def changes_something(self) -> Apply:
@@ -74,7 +76,7 @@ class Disconnect(Step):
     kind: ClassVar[str] = "disconnect"
     shorthand: ClassVar[str] = "port"
     breaks: ClassVar[bool] = True
-    port: References
+    port: References = Field(description="whose sessions")
 
     def problems(self, names: Names) -> Iterator[Problem]:
         yield from unknown("port", self.port, names.ports, "port")
@@ -88,8 +90,8 @@ class SetFlow(Step):
     """Changes a flow's rate."""
 
     kind: ClassVar[str] = "set"
-    flow: References
-    rate: RateValue
+    flow: References = Field(description="which flows")
+    rate: RateValue = Field(description="from now on")
 
     def problems(self, names: Names) -> Iterator[Problem]:
         yield from unknown("flow", self.flow, names.flows, "flow")
@@ -109,8 +111,8 @@ class Queues(Step):
 
     kind: ClassVar[str] = "queues"
     breaks: ClassVar[bool] = True
-    frontend: Reference
-    count: int = Field(ge=1, le=8)
+    frontend: Reference = Field(description="which one")
+    count: int = Field(ge=1, le=8, description="queue pairs; not more than it was made with")
 
     def problems(self, names: Names) -> Iterator[Problem]:
         yield from unknown("frontend", [self.frontend], frozenset(names.frontends), "frontend")

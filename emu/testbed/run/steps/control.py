@@ -21,8 +21,8 @@ class Repeat(Step):
     """The same steps so many times."""
 
     kind: ClassVar[str] = "repeat"
-    times: int = Field(ge=1, le=1_000_000)
-    steps: Annotated[list[AnyStep], Field(min_length=1)]
+    times: int = Field(ge=1, le=1_000_000, description="how often")
+    steps: Annotated[list[AnyStep], Field(min_length=1)] = Field(description="one after the other")
 
     def children(self) -> Iterator[tuple[Path, Step]]:
         for index, step in enumerate(self.steps):
@@ -41,7 +41,9 @@ class Parallel(Step):
 
     kind: ClassVar[str] = "parallel"
     shorthand: ClassVar[str] = "branches"
-    branches: Annotated[list[Annotated[list[AnyStep], Field(min_length=1)]], Field(min_length=1)]
+    branches: Annotated[list[Annotated[list[AnyStep], Field(min_length=1)]], Field(min_length=1)] = Field(
+        description="lists of steps"
+    )
 
     def children(self) -> Iterator[tuple[Path, Step]]:
         for number, branch in enumerate(self.branches):
@@ -59,11 +61,17 @@ class Random(Step):
     """Faults drawn by weight from the scenario's seed, again and again. `then: heal` undoes each after the next pause."""
 
     kind: ClassVar[str] = "random"
-    for_: Annotated[DurationNs, Field(alias="for")]
-    every: DurationRangeNs
-    of: Annotated[list[AnyStep], Field(min_length=1)]
-    weights: list[Annotated[int, Field(ge=1)]] = []
-    then: Literal["heal", "nothing"] = "heal"
+    for_: DurationNs = Field(alias="for", description="how long in all")
+    every: DurationRangeNs = Field(description="the pause between two of them, and before each healing")
+    of: Annotated[list[AnyStep], Field(min_length=1)] = Field(
+        description="steps to choose from; `weight: 3` beside a step makes it three times as likely"
+    )
+    weights: list[Annotated[int, Field(ge=1)]] = Field(
+        [], description="filled from the `weight` beside each step; not written by hand"
+    )
+    then: Literal["heal", "nothing"] = Field(
+        "heal", description="undo each fault after a pause (start what was killed, continue what was stopped)"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -19,10 +19,10 @@ class Exec(Step):
     """Runs a command in a guest's shell. Any status but `status` fails the step; `status: any` takes all."""
 
     kind: ClassVar[str] = "exec"
-    in_: Annotated[Reference, Field(alias="in")]
-    run_: Annotated[str, Field(alias="run", min_length=1)]
-    status: int | str = 0
-    within: DurationNs = 30 * 10**9
+    in_: Reference = Field(alias="in", description="the guest")
+    run_: str = Field(alias="run", min_length=1, description="the command, for its /bin/sh")
+    status: int | str = Field(0, description="the exit status that is right, or `any`")
+    within: DurationNs = Field(30 * 10**9, description="its deadline")
 
     def problems(self, names: Names) -> Iterator[Problem]:
         yield from unknown("guest", [self.in_], names.guests, "in")
@@ -45,8 +45,10 @@ class Exec(Step):
 class _OnGuests(Step):
     shorthand: ClassVar[str] = "guest"
     breaks: ClassVar[bool] = True
-    guest: References
-    within: DurationNs = 10 * 10**9
+    guest: References = Field(description="which guests, one after the other")
+    within: DurationNs = Field(
+        10 * 10**9, description="the deadline for asking it; wait for what follows with `wait`"
+    )
 
     def problems(self, names: Names) -> Iterator[Problem]:
         yield from unknown("guest", self.guest, names.guests, "guest")
@@ -64,7 +66,7 @@ class Reboot(_OnGuests):
 
 
 class Reset(_OnGuests):
-    """The reset button."""
+    """The reset button: the guest starts again from its firmware, without a word to anybody."""
 
     kind: ClassVar[str] = "reset"
 

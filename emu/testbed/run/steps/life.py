@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
+from pydantic import Field
+
 from testbed.run.steps.base import Names, Problem, Step
 from testbed.scenario.fields import DurationNs, References
 from testbed.scenario.mistakes import unknown_name
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 class _OnActors(Step):
     shorthand: ClassVar[str] = "target"
-    target: References
+    target: References = Field(description="actors: the switch and frontends, by name")
 
     def problems(self, names: Names) -> Iterator[Problem]:
         for index, actor in enumerate(self.target):
@@ -40,7 +42,7 @@ class Start(_OnActors):
 
 
 class Kill(_OnActors):
-    """SIGKILL."""
+    """SIGKILL: no time to say goodbye to anybody."""
 
     kind: ClassVar[str] = "kill"
     breaks: ClassVar[bool] = True
@@ -66,7 +68,7 @@ class Stop(_OnActors):
 
 
 class Continue(_OnActors):
-    """SIGCONT."""
+    """SIGCONT: goes on where `stop` held it."""
 
     kind: ClassVar[str] = "continue"
 
@@ -79,7 +81,7 @@ class Shutdown(_OnActors):
 
     kind: ClassVar[str] = "shutdown"
     breaks: ClassVar[bool] = True
-    within: DurationNs = 10 * 10**9
+    within: DurationNs = Field(10 * 10**9, description="the deadline for its end")
 
     async def execute(self, run: Run) -> None:
         await run.shutdown(self.target, self.within)
@@ -93,8 +95,8 @@ class Restart(_OnActors):
 
     kind: ClassVar[str] = "restart"
     breaks: ClassVar[bool] = True
-    graceful: bool = True
-    within: DurationNs = 10 * 10**9
+    graceful: bool = Field(True, description="false: SIGKILL")
+    within: DurationNs = Field(10 * 10**9, description="the deadline for an orderly end")
 
     async def execute(self, run: Run) -> None:
         async with run.fault("restart", self.target):

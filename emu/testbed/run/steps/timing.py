@@ -24,7 +24,7 @@ class RunFor(Step):
 
     kind: ClassVar[str] = "run"
     shorthand: ClassVar[str] = "for_"
-    for_: Annotated[DurationNs, Field(alias="for")]
+    for_: DurationNs = Field(alias="for", description="how long")
 
     async def execute(self, run: Run) -> None:
         await run.pause(self.for_)
@@ -38,7 +38,7 @@ class Label(Step):
 
     kind: ClassVar[str] = "label"
     shorthand: ClassVar[str] = "text_"
-    text_: Annotated[str, Field(alias="text", min_length=1)]
+    text_: str = Field(alias="text", min_length=1, description="what it says")
 
     async def execute(self, run: Run) -> None:
         run.label(self.text_)
@@ -51,7 +51,7 @@ class EventPattern(Model):
     """A name, and fields that have to be equal; `actor` is the process it comes from."""
 
     model_config = Model.model_config | {"extra": "allow"}
-    name: str
+    name: str = Field(description="one of the events below; a bare name may stand for the mapping")
 
     @model_validator(mode="before")
     @classmethod
@@ -72,12 +72,22 @@ class Wait(Step):
     """Until all of this is so, `within` a deadline. An event counts from the last step that was no wait."""
 
     kind: ClassVar[str] = "wait"
-    flows: Literal["moving"] | dict[Reference, Literal["moving"]] | None = None
-    ports: PortState | dict[Reference, PortState] | None = None
-    guest: Literal["ready"] | dict[Reference, Literal["ready"]] | None = None
-    actors: Literal["up"] | dict[Reference, Literal["up"]] | None = None
-    event: EventPattern | None = None
-    within: DurationNs = 10 * 10**9
+    flows: Literal["moving"] | dict[Reference, Literal["moving"]] | None = Field(
+        None, description="packets of all flows, or of those named, arrive over sessions that are up"
+    )
+    ports: PortState | dict[Reference, PortState] | None = Field(
+        None, description="sessions on the ports of all running frontends, or on those named"
+    )
+    guest: Literal["ready"] | dict[Reference, Literal["ready"]] | None = Field(
+        None, description="the agent in all guests, or in those named, answers"
+    )
+    actors: Literal["up"] | dict[Reference, Literal["up"]] | None = Field(
+        None, description="all processes that were started, or those named, are there and answer"
+    )
+    event: EventPattern | None = Field(
+        None, description="it happened since the last step that was no wait; fields have to be equal"
+    )
+    within: DurationNs = Field(10 * 10**9, description="the deadline")
 
     @model_validator(mode="after")
     def waits_for_something(self) -> Wait:
