@@ -1,17 +1,15 @@
 #include "core/app/command_line.hpp"
 
+#include <rte_version.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
 #include <sstream>
-
-#include <unistd.h>
-
-#include <CLI/CLI.hpp>
-
-#include <rte_version.h>
 
 #include "core/base/json_document.hpp"
 
@@ -39,7 +37,8 @@ Exit status: 0 shut down, 1 the system refused something (memory, threads), 2 wr
 Result<std::string> read_all(const std::string& file) {
   if (file == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
   std::ifstream in(file);
-  if (!in || std::filesystem::is_directory(file)) return fail(Errc::not_found, "cannot read the configuration " + file);
+  if (!in || std::filesystem::is_directory(file))
+    return fail(Errc::not_found, "cannot read the configuration " + file);
   std::ostringstream text;
   text << in.rdbuf();
   return text.str();
@@ -82,14 +81,18 @@ Result<Launch> read_command_line(int argc, char** argv) {
   std::string control, directory = ".", config;
   json given = json::object();  // what the command line says over the configuration
   app.add_option("--control", control, "the control socket; DIR/switch.sock when absent")->type_name("PATH");
-  app.add_option("--dir", directory, "where the switch may write; made when it does not exist")->type_name("DIR");
-  app.add_option("--config", config, "the first configuration, a JSON document; - for standard input")->type_name("FILE");
+  app.add_option("--dir", directory, "where the switch may write; made when it does not exist")
+      ->type_name("DIR");
+  app.add_option("--config", config, "the first configuration, a JSON document; - for standard input")
+      ->type_name("FILE");
   const auto number = [&](const char* option, const char* key, const char* help) {
-    app.add_option_function<uint64_t>(option, [&given, key](uint64_t value) { given[key] = value; }, help);
+    app.add_option_function<uint64_t>(
+        option, [&given, key](uint64_t value) { given[key] = value; }, help);
   };
   number("--workers", "workers", "polling threads (1)");
   number("--memory-mb", "memory_mb", "packet memory (64); the start takes longer with more");
-  app.add_flag_callback("--hugepages", [&given] { given["hugepages"] = true; }, "take packet memory from hugepages");
+  app.add_flag_callback(
+      "--hugepages", [&given] { given["hugepages"] = true; }, "take packet memory from hugepages");
   app.set_version_flag("--version", std::string("testbed-switch 1 (") + rte_version() + ")");
   try {
     app.parse(argc, argv);

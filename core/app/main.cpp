@@ -1,5 +1,5 @@
-// testbed-switch. The order of the start is the order in which others can use what is there: first the control socket and
-// the events, then EAL (most of the time goes there), then ports.
+// testbed-switch. The order of the start is the order in which others can use what is there: first the
+// control socket and the events, then EAL (most of the time goes there), then ports.
 #include <unistd.h>
 
 #include <cstdlib>
@@ -53,8 +53,10 @@ int start(int argc, char** argv) {
   if (auto listening = process.rpc().listen(launch->control); !listening) return complain(listening.error());
   process.events().emit("control.up", {{"path", launch->control}});
 
-  const EalOptions eal = {.program = argv[0], .file_prefix = "tb-switch-" + std::to_string(::getpid()),
-                          .runtime_dir = launch->settings.directory, .memory_mb = launch->settings.start.memory_mb,
+  const EalOptions eal = {.program = argv[0],
+                          .file_prefix = "tb-switch-" + std::to_string(::getpid()),
+                          .runtime_dir = launch->settings.directory,
+                          .memory_mb = launch->settings.start.memory_mb,
                           .hugepages = launch->settings.start.hugepages};
   if (auto started = start_eal(eal); !started) {
     complain(started.error());

@@ -1,11 +1,10 @@
-// The whole switch as an object: what testbed-switch's main runs, and what a program links that wants the switch in its own
-// process (the load generator, unit tests, instruction counts).
+// The whole switch as an object: what testbed-switch's main runs, and what a program links that wants the
+// switch in its own process (the load generator, unit tests, instruction counts).
 #pragma once
 
 #include <memory>
-#include <string>
-
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "core/base/process.hpp"
 #include "core/base/result.hpp"
@@ -23,8 +22,8 @@ struct SwitchSettings {
 
 class SwitchApp {
  public:
-  // EAL is up. Makes pools and starts the workers; adds the switch's RPC methods, and `mbufs_in_use` to `resources`, to
-  // `process`, which outlives this. Nothing is called on it after `process` stopped running.
+  // EAL is up. Makes pools and starts the workers; adds the switch's RPC methods, and `mbufs_in_use` to
+  // `resources`, to `process`, which outlives this. Nothing is called on it after `process` stopped running.
   static Result<std::unique_ptr<SwitchApp>> start(Process& process, const SwitchSettings& settings,
                                                   PortFactories port_types);
   ~SwitchApp() { close(); }
@@ -35,8 +34,8 @@ class SwitchApp {
   Result<Switch::Applied> boot(const nlohmann::json& document);
   Switch& control() { return control_; }
 
-  // Finishes the bursts in hand, then ends every session and closes every file: nothing that was received is lost.
-  // Idempotent.
+  // Finishes the bursts in hand, then ends every session and closes every file: nothing that was received is
+  // lost. Idempotent.
   void close();
 
  private:

@@ -7,8 +7,8 @@ namespace testbed {
 
 }  // namespace testbed
 
-#define TB_ASSERT(expression)                                                       \
-  do {                                                                              \
-    if (!(expression)) [[unlikely]]                                                 \
-      ::testbed::assert_failed(#expression, __FILE__, __LINE__);                    \
+#define TB_ASSERT(expression)                                    \
+  do {                                                           \
+    if (!(expression)) [[unlikely]]                              \
+      ::testbed::assert_failed(#expression, __FILE__, __LINE__); \
   } while (false)

@@ -1,5 +1,5 @@
-// Time. Every stamp in an event, a report or a probe packet is CLOCK_MONOTONIC in nanoseconds, so that the histories of
-// several processes on one machine merge by comparing numbers.
+// Time. Every stamp in an event, a report or a probe packet is CLOCK_MONOTONIC in nanoseconds, so that the
+// histories of several processes on one machine merge by comparing numbers.
 #pragma once
 
 #include <cstdint>

@@ -1,14 +1,13 @@
 #include "core/base/eal.hpp"
 
 #include <fcntl.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
-
-#include <rte_eal.h>
-#include <rte_errno.h>
 
 #include "core/base/fd.hpp"
 
@@ -25,7 +24,8 @@ bool is_dead(const std::filesystem::path& directory) {
   return ::fcntl(config.get(), F_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
 }
 
-// Killed predecessors could not tidy up. What is only seconds old may belong to a process that is about to take its lock.
+// Killed predecessors could not tidy up. What is only seconds old may belong to a process that is about to
+// take its lock.
 void remove_stale(const std::filesystem::path& dpdk) {
   constexpr auto kFresh = std::chrono::seconds(5);
   std::error_code ignored;
@@ -40,10 +40,17 @@ void remove_stale(const std::filesystem::path& dpdk) {
 }  // namespace
 
 Result<void> start_eal(const EalOptions& options) {
-  // Any core will do for the main lcore: with one in the coremap EAL pins it, so give it all and let the scheduler place it.
-  std::vector<std::string> args = {options.program, "--no-pci", "--log-level=lib.*:error", "--log-level=pmd.*:error",
-                                   "--lcores=0@(0-" + std::to_string(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)) - 1) + ")",
-                                   "--file-prefix=" + options.file_prefix, "-m", std::to_string(options.memory_mb)};
+  // Any core will do for the main lcore: with one in the coremap EAL pins it, so give it all and let the
+  // scheduler place it.
+  std::vector<std::string> args = {
+      options.program,
+      "--no-pci",
+      "--log-level=lib.*:error",
+      "--log-level=pmd.*:error",
+      "--lcores=0@(0-" + std::to_string(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)) - 1) + ")",
+      "--file-prefix=" + options.file_prefix,
+      "-m",
+      std::to_string(options.memory_mb)};
   if (options.hugepages) {
     args.insert(args.end(), {"--in-memory", "--single-file-segments"});
   } else {
@@ -59,8 +66,8 @@ Result<void> start_eal(const EalOptions& options) {
   argv.clear();
   for (auto& arg : kept) argv.push_back(arg.data());
   if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0)
-    return fail(Errc::system, "DPDK's EAL did not start: " + std::string(rte_strerror(rte_errno)) + " (memory " +
-                                  std::to_string(options.memory_mb) + " MB" +
+    return fail(Errc::system, "DPDK's EAL did not start: " + std::string(rte_strerror(rte_errno)) +
+                                  " (memory " + std::to_string(options.memory_mb) + " MB" +
                                   (options.hugepages ? ", hugepages)" : ", no hugepages)"));
   return {};
 }

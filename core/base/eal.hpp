@@ -1,5 +1,6 @@
-// Starting DPDK's environment abstraction layer the way every program here needs it: without PCI, by default without
-// hugepages, its runtime files (telemetry socket) inside our own directory so that nothing is left behind elsewhere.
+// Starting DPDK's environment abstraction layer the way every program here needs it: without PCI, by default
+// without hugepages, its runtime files (telemetry socket) inside our own directory so that nothing is left
+// behind elsewhere.
 #pragma once
 
 #include <cstddef>
@@ -11,11 +12,11 @@
 namespace testbed {
 
 struct EalOptions {
-  std::string program;             // argv[0]
-  std::string file_prefix;         // unique per process: two no-huge processes may not share one
-  std::string runtime_dir;         // absolute; telemetry's socket goes to runtime_dir/dpdk/<prefix>/
-  size_t memory_mb = 64;           // pre-allocated without hugepages; start-up time grows with it (2 s per GB)
-  bool hugepages = false;          // --in-memory --single-file-segments instead of --no-huge
+  std::string program;      // argv[0]
+  std::string file_prefix;  // unique per process: two no-huge processes may not share one
+  std::string runtime_dir;  // absolute; telemetry's socket goes to runtime_dir/dpdk/<prefix>/
+  size_t memory_mb = 64;    // pre-allocated without hugepages; start-up time grows with it (2 s per GB)
+  bool hugepages = false;   // --in-memory --single-file-segments instead of --no-huge
   std::vector<std::string> extra;  // further EAL arguments
 };
 

@@ -1,24 +1,25 @@
 // Structured events: the only thing a history is made of. Nothing is learnt from log text.
 //
-// An event is {"seq": n, "t": CLOCK_MONOTONIC ns, "name": "session.up", ...fields}. The last kCapacity events are kept,
-// so that a client that connects late (a runner that has just started this process) can ask for all since 0.
+// An event is {"seq": n, "t": CLOCK_MONOTONIC ns, "name": "session.up", ...fields}. The last kCapacity events
+// are kept, so that a client that connects late (a runner that has just started this process) can ask for all
+// since 0.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <string_view>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 namespace testbed {
 
 class EventLog {
  public:
   static constexpr size_t kCapacity = 65536;
-  // Called with each event, on the thread that emitted it, after it was stored. Must not block and must not emit.
+  // Called with each event, on the thread that emitted it, after it was stored. Must not block and must not
+  // emit.
   using Listener = std::function<void(const nlohmann::json& event)>;
 
   // Any thread. `fields` is an object; the keys seq, t and name are set here. A `t` of 0 means now.

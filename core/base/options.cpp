@@ -9,10 +9,13 @@ using nlohmann::json;
 
 Options::Options(const json& object, std::string path, Mistakes& mistakes)
     : object_(object), path_(std::move(path)), mistakes_(mistakes) {
-  if (!object_.is_object()) mistakes_.push_back({path_, std::string("must be an object, not ") + object_.type_name()});
+  if (!object_.is_object())
+    mistakes_.push_back({path_, std::string("must be an object, not ") + object_.type_name()});
 }
 
-std::string Options::path_of(const std::string& key) const { return path_.empty() ? key : path_ + "." + key; }
+std::string Options::path_of(const std::string& key) const {
+  return path_.empty() ? key : path_ + "." + key;
+}
 
 const json* Options::find(const std::string& key) const {
   if (!object_.is_object()) return nullptr;
@@ -66,7 +69,8 @@ uint64_t Options::number(const std::string& key, uint64_t fallback, uint64_t min
     const auto number = value->get<uint64_t>();
     if (number >= min && number <= max) return number;
   }
-  mistake(key, "must be an integer from " + std::to_string(min) + " to " + std::to_string(max) + ", not " + value->dump());
+  mistake(key, "must be an integer from " + std::to_string(min) + " to " + std::to_string(max) + ", not " +
+                   value->dump());
   return fallback;
 }
 

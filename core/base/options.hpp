@@ -1,20 +1,21 @@
-// Reads the options of one JSON object and collects every mistake by its path, so that a user sees them all at once.
+// Reads the options of one JSON object and collects every mistake by its path, so that a user sees them all
+// at once.
 //
 //     Options options(document, "ports.p1", mistakes);
 //     config.path = options.text("path");
 //     config.queues = options.number("queues", 1, 1, 8);
 //     options.done();  // whatever was not asked for is an unknown key
 //
-// After a mistake the fallback (or an empty value) comes back; whoever builds something from it looks at `mistakes` first.
+// After a mistake the fallback (or an empty value) comes back; whoever builds something from it looks at
+// `mistakes` first.
 #pragma once
 
 #include <cstdint>
 #include <initializer_list>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <string_view>
-
-#include <nlohmann/json.hpp>
 
 #include "core/base/result.hpp"
 
@@ -22,7 +23,8 @@ namespace testbed {
 
 class Options {
  public:
-  // `object` and `mistakes` outlive this. `path` is where the object stands in the whole document ("" for the root).
+  // `object` and `mistakes` outlive this. `path` is where the object stands in the whole document ("" for the
+  // root).
   Options(const nlohmann::json& object, std::string path, Mistakes& mistakes);
 
   bool has(const std::string& key) const { return find(key) != nullptr; }
@@ -30,7 +32,8 @@ class Options {
   std::string text(const std::string& key);
   std::string text(const std::string& key, std::string fallback);
   // One of `allowed`.
-  std::string choice(const std::string& key, std::initializer_list<std::string_view> allowed, std::string fallback);
+  std::string choice(const std::string& key, std::initializer_list<std::string_view> allowed,
+                     std::string fallback);
   // min <= value <= max, an integer.
   uint64_t number(const std::string& key, uint64_t fallback, uint64_t min, uint64_t max);
   bool flag(const std::string& key, bool fallback);

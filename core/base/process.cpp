@@ -2,11 +2,10 @@
 
 #include <unistd.h>
 
+#include <boost/asio/post.hpp>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-
-#include <boost/asio/post.hpp>
 
 #include "core/base/clock.hpp"
 
@@ -19,7 +18,8 @@ namespace {
 size_t count_entries(const char* directory) {
   std::error_code ignored;
   size_t count = 0;
-  for (std::filesystem::directory_iterator it(directory, ignored), end; it != end; it.increment(ignored)) ++count;
+  for (std::filesystem::directory_iterator it(directory, ignored), end; it != end; it.increment(ignored))
+    ++count;
   return count;
 }
 

@@ -1,14 +1,13 @@
-// The frame of every C++ program here: one io_context on the main thread, the event log, the RPC server with the methods
-// all programs have (ping, resources, shutdown, events.subscribe), and signals (SIGINT and SIGTERM shut down gracefully;
-// SIGPIPE is ignored).
+// The frame of every C++ program here: one io_context on the main thread, the event log, the RPC server with
+// the methods all programs have (ping, resources, shutdown, events.subscribe), and signals (SIGINT and
+// SIGTERM shut down gracefully; SIGPIPE is ignored).
 #pragma once
-
-#include <functional>
-#include <string>
-#include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <functional>
+#include <string>
+#include <vector>
 
 #include "core/base/event_log.hpp"
 #include "core/base/rpc_server.hpp"
@@ -29,7 +28,8 @@ class Process {
 
   // Adds fields to the reply of `resources` (mbufs in use, sessions...).
   void add_resources(std::function<void(nlohmann::json&)> fill) { resources_.push_back(std::move(fill)); }
-  // Runs once, on the io_context thread, when a shutdown was asked for; `graceful` is false for `shutdown {graceful: false}`.
+  // Runs once, on the io_context thread, when a shutdown was asked for; `graceful` is false for `shutdown
+  // {graceful: false}`.
   void on_shutdown(std::function<void(bool graceful)> handler) { shutdown_ = std::move(handler); }
 
   // Runs until shut down. Returns the exit status (0).

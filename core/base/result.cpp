@@ -6,17 +6,28 @@ namespace testbed {
 
 std::string_view to_string(Errc code) {
   switch (code) {
-    case Errc::invalid_argument: return "invalid_argument";
-    case Errc::not_found: return "not_found";
-    case Errc::already_exists: return "already_exists";
-    case Errc::busy: return "busy";
-    case Errc::refused: return "refused";
-    case Errc::protocol: return "protocol";
-    case Errc::disconnected: return "disconnected";
-    case Errc::timeout: return "timeout";
-    case Errc::system: return "system";
-    case Errc::unsupported: return "unsupported";
-    case Errc::exhausted: return "exhausted";
+    case Errc::invalid_argument:
+      return "invalid_argument";
+    case Errc::not_found:
+      return "not_found";
+    case Errc::already_exists:
+      return "already_exists";
+    case Errc::busy:
+      return "busy";
+    case Errc::refused:
+      return "refused";
+    case Errc::protocol:
+      return "protocol";
+    case Errc::disconnected:
+      return "disconnected";
+    case Errc::timeout:
+      return "timeout";
+    case Errc::system:
+      return "system";
+    case Errc::unsupported:
+      return "unsupported";
+    case Errc::exhausted:
+      return "exhausted";
   }
   return "unknown";
 }

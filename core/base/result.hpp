@@ -1,13 +1,13 @@
-// The one error type of the project. Peers, guests, users and the operating system misbehave; what they do comes back
-// as a Result. Our own bugs are asserts (assert.hpp); packets that cannot be forwarded are counters (graph/drop.hpp).
+// The one error type of the project. Peers, guests, users and the operating system misbehave; what they do
+// comes back as a Result. Our own bugs are asserts (assert.hpp); packets that cannot be forwarded are
+// counters (graph/drop.hpp).
 #pragma once
 
 #include <string>
 #include <string_view>
+#include <tl/expected.hpp>
 #include <utility>
 #include <vector>
-
-#include <tl/expected.hpp>
 
 namespace testbed {
 
@@ -38,8 +38,9 @@ using Mistakes = std::vector<Mistake>;
 
 struct Error {
   Errc code;
-  std::string message;    // one line: what, where, how to mend it
-  Mistakes mistakes = {};  // every mistake, when a document has several; an RPC client finds them in data.errors
+  std::string message;  // one line: what, where, how to mend it
+  Mistakes mistakes =
+      {};  // every mistake, when a document has several; an RPC client finds them in data.errors
 };
 
 template <typename T>

@@ -4,22 +4,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <boost/asio/post.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/streambuf.hpp>
 #include <cerrno>
 #include <deque>
 #include <limits>
 #include <utility>
-
-#include <boost/asio/post.hpp>
-#include <boost/asio/read_until.hpp>
-#include <boost/asio/streambuf.hpp>
 
 #include "core/base/json_document.hpp"
 #include "core/base/unix_socket.hpp"
 
 namespace testbed {
 
-using nlohmann::json;
 using boost::asio::local::stream_protocol;
+using nlohmann::json;
 
 namespace {
 
@@ -56,8 +55,9 @@ class RpcConnection : public std::enable_shared_from_this<RpcConnection> {
     boost::asio::async_read_until(
         socket_, input_, '\n', [self = shared_from_this()](boost::system::error_code error, size_t length) {
           if (error || !self->server_) return self->drop();
-          std::string line(boost::asio::buffers_begin(self->input_.data()),
-                           boost::asio::buffers_begin(self->input_.data()) + static_cast<std::ptrdiff_t>(length));
+          std::string line(
+              boost::asio::buffers_begin(self->input_.data()),
+              boost::asio::buffers_begin(self->input_.data()) + static_cast<std::ptrdiff_t>(length));
           self->input_.consume(length);
           self->server_->dispatch(self, line);
           if (self->server_) self->read();
@@ -122,7 +122,8 @@ class RpcConnection : public std::enable_shared_from_this<RpcConnection> {
   size_t written_ = 0;  // octets of output_.front() that left
 };
 
-RpcServer::RpcServer(boost::asio::io_context& io, EventLog& events) : io_(io), events_(events), acceptor_(io) {
+RpcServer::RpcServer(boost::asio::io_context& io, EventLog& events)
+    : io_(io), events_(events), acceptor_(io) {
   method("methods", [this](const json&) -> Result<json> {
     json names = json::array();
     for (const auto& [name, handler] : methods_) names.push_back(name);
@@ -146,7 +147,9 @@ void RpcServer::method(std::string name, Handler handler) {
                [handler = std::move(handler)](const json& params, Reply reply) { reply(handler(params)); });
 }
 
-void RpcServer::async_method(std::string name, AsyncHandler handler) { methods_[std::move(name)] = std::move(handler); }
+void RpcServer::async_method(std::string name, AsyncHandler handler) {
+  methods_[std::move(name)] = std::move(handler);
+}
 
 Result<void> RpcServer::listen(const std::string& path) {
   auto fd = listen_unix(path);
@@ -166,7 +169,7 @@ void RpcServer::serve(stream_protocol::socket socket) {
 
 void RpcServer::accept() {
   acceptor_.async_accept([this, alive = std::weak_ptr<bool>(alive_)](boost::system::error_code error,
-                                                                      stream_protocol::socket socket) {
+                                                                     stream_protocol::socket socket) {
     if (!alive.lock() || error == boost::asio::error::operation_aborted) return;
     if (!error) serve(std::move(socket));
     accept();
@@ -191,13 +194,15 @@ void RpcServer::dispatch(const std::shared_ptr<RpcConnection>& from, const std::
   const json& request = *parsed;
   const json id = request.is_object() ? request.value("id", json()) : json();
   if (!request.is_object() || !request.contains("method") || !request["method"].is_string())
-    return from->send(error_reply(id, kInvalidRequest, "not a JSON-RPC 2.0 request: an object with a method"));
+    return from->send(
+        error_reply(id, kInvalidRequest, "not a JSON-RPC 2.0 request: an object with a method"));
   const std::string name = request["method"];
   const json params = request.value("params", json::object());
   if (name == "events.subscribe") {
-    const uint64_t since = params.is_object() && params.contains("since") && params["since"].is_number_unsigned()
-                               ? params["since"].get<uint64_t>()
-                               : events_.next_seq();
+    const uint64_t since =
+        params.is_object() && params.contains("since") && params["since"].is_number_unsigned()
+            ? params["since"].get<uint64_t>()
+            : events_.next_seq();
     return subscribe(*from, id, since);
   }
   const auto found = methods_.find(name);
@@ -216,8 +221,10 @@ void RpcServer::dispatch(const std::shared_ptr<RpcConnection>& from, const std::
 
 void RpcServer::subscribe(RpcConnection& client, const json& id, uint64_t since) {
   const auto kept = events_.since(since);
-  // An event that was emitted but not broadcast yet is among `kept`: its number keeps it from being sent twice.
-  client.next_event = kept.empty() ? std::max(since, events_.next_seq()) : kept.back()["seq"].get<uint64_t>() + 1;
+  // An event that was emitted but not broadcast yet is among `kept`: its number keeps it from being sent
+  // twice.
+  client.next_event =
+      kept.empty() ? std::max(since, events_.next_seq()) : kept.back()["seq"].get<uint64_t>() + 1;
   client.send({{"jsonrpc", "2.0"}, {"id", id}, {"result", {{"next", client.next_event}}}});
   for (const auto& event : kept) client.send({{"jsonrpc", "2.0"}, {"method", "event"}, {"params", event}});
 }

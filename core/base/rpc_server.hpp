@@ -1,17 +1,17 @@
-// JSON-RPC 2.0 on a Unix stream socket, one document a line (docs/protocol.md). Runs on one io_context thread; handlers
-// run there too and must not block. A client that sends garbage gets a JSON-RPC error; one that sends an endless line, or
-// does not read what it is sent, loses its connection. No client can hurt another.
+// JSON-RPC 2.0 on a Unix stream socket, one document a line (docs/protocol.md). Runs on one io_context
+// thread; handlers run there too and must not block. A client that sends garbage gets a JSON-RPC error; one
+// that sends an endless line, or does not read what it is sent, loses its connection. No client can hurt
+// another.
 #pragma once
-
-#include <functional>
-#include <map>
-#include <memory>
-#include <set>
-#include <string>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <functional>
+#include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <string>
 
 #include "core/base/event_log.hpp"
 #include "core/base/result.hpp"
@@ -22,9 +22,10 @@ class RpcConnection;
 
 class RpcServer {
  public:
-  static constexpr size_t kMaxLine = 4u << 20;       // bytes of one request
-  static constexpr size_t kMaxUnsent = 64u << 20;    // bytes a client may leave unread before it is dropped
-  // Takes `params` ({} when absent), returns `result`. An Error becomes a JSON-RPC error whose data.code is its Errc.
+  static constexpr size_t kMaxLine = 4u << 20;     // bytes of one request
+  static constexpr size_t kMaxUnsent = 64u << 20;  // bytes a client may leave unread before it is dropped
+  // Takes `params` ({} when absent), returns `result`. An Error becomes a JSON-RPC error whose data.code is
+  // its Errc.
   using Handler = std::function<Result<nlohmann::json>(const nlohmann::json& params)>;
   using Reply = std::function<void(Result<nlohmann::json>)>;
   // For work that ends later; `reply` must be called exactly once, on the io_context thread.
@@ -39,7 +40,8 @@ class RpcServer {
   void method(std::string name, Handler handler);
   void async_method(std::string name, AsyncHandler handler);
 
-  // Binds and listens (mode 0600). A stale socket file is replaced; one that a live process serves is Errc::busy.
+  // Binds and listens (mode 0600). A stale socket file is replaced; one that a live process serves is
+  // Errc::busy.
   Result<void> listen(const std::string& path);
   // Serves an already connected stream (the in-guest agent's serial port, a socketpair in tests).
   void serve(boost::asio::local::stream_protocol::socket socket);

@@ -17,7 +17,9 @@ sockaddr_un address_of(const std::string& path) {
   return address;
 }
 
-Fd new_socket() { return Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)); }
+Fd new_socket() {
+  return Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
 
 // Removes the file of a socket whose owner is gone.
 Result<void> remove_stale(const std::string& path) {
@@ -38,8 +40,9 @@ Result<void> remove_stale(const std::string& path) {
 Result<void> check_socket_path(const std::string& path) {
   if (path.empty()) return fail(Errc::invalid_argument, "the socket path is empty");
   if (path.size() > kMaxSocketPath)
-    return fail(Errc::invalid_argument, "socket path of " + std::to_string(path.size()) + " bytes is too long (at most " +
-                                            std::to_string(kMaxSocketPath) + "): " + path);
+    return fail(Errc::invalid_argument, "socket path of " + std::to_string(path.size()) +
+                                            " bytes is too long (at most " + std::to_string(kMaxSocketPath) +
+                                            "): " + path);
   return {};
 }
 
@@ -63,10 +66,14 @@ Result<Fd> connect_unix(const std::string& path) {
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
   switch (errno) {
     case ENOENT:
-    case ENOTDIR: return fail(Errc::not_found, path + " does not exist");
-    case ECONNREFUSED: return fail(Errc::refused, "nobody listens on " + path);
-    case EAGAIN: return fail(Errc::busy, "the listener on " + path + " has a full backlog");
-    default: return fail_errno("cannot connect to " + path, errno);
+    case ENOTDIR:
+      return fail(Errc::not_found, path + " does not exist");
+    case ECONNREFUSED:
+      return fail(Errc::refused, "nobody listens on " + path);
+    case EAGAIN:
+      return fail(Errc::busy, "the listener on " + path + " has a full backlog");
+    default:
+      return fail_errno("cannot connect to " + path, errno);
   }
 }
 

@@ -13,7 +13,8 @@
 namespace testbed {
 namespace {
 
-constexpr auto kIdlePause = std::chrono::milliseconds(10);  // how late an idle capture may see the first record
+constexpr auto kIdlePause =
+    std::chrono::milliseconds(10);  // how late an idle capture may see the first record
 constexpr size_t kBatchBytes = 256u << 10;
 
 }  // namespace
@@ -37,9 +38,11 @@ BrickType CaptureBrick::type() {
             Settings settings = read(options);
             if (!mistakes.empty()) return fail(std::move(mistakes));
             const auto path = std::filesystem::path(environment.directory) / settings.file;
-            auto writer = PcapngWriter::open(path.string(), {name + ".west", name + ".east"}, settings.snap_length);
+            auto writer =
+                PcapngWriter::open(path.string(), {name + ".west", name + ".east"}, settings.snap_length);
             if (!writer) return tl::unexpected(writer.error());
-            return std::make_unique<CaptureBrick>(name, std::move(settings), std::move(*writer), environment.workers);
+            return std::make_unique<CaptureBrick>(name, std::move(settings), std::move(*writer),
+                                                  environment.workers);
           }};
 }
 
@@ -60,7 +63,8 @@ CaptureBrick::~CaptureBrick() {
 
 // -- Hot
 
-void CaptureBrick::process(WorkerContext& worker, Member from, Packet* const* packets, uint16_t count, Emitter& out) {
+void CaptureBrick::process(WorkerContext& worker, Member from, Packet* const* packets, uint16_t count,
+                           Emitter& out) {
   Shard& shard = shards_[worker.id];
   const uint64_t t_ns = now_ns();
   uint16_t recorded = 0;
@@ -129,7 +133,9 @@ Result<Member> CaptureBrick::attach(const std::string& side, const std::string& 
   return member;
 }
 
-void CaptureBrick::detach(Member member) { taken_[member] = false; }
+void CaptureBrick::detach(Member member) {
+  taken_[member] = false;
+}
 
 Result<void> CaptureBrick::configure(const nlohmann::json& /*options*/) {
   return fail(Errc::unsupported, "another file or buffer needs a new writer");
@@ -138,7 +144,9 @@ Result<void> CaptureBrick::configure(const nlohmann::json& /*options*/) {
 nlohmann::json CaptureBrick::describe() const {
   uint64_t missed = lost_.load(std::memory_order_relaxed);
   for (const auto& shard : shards_) missed += shard.missed.get();
-  nlohmann::json all = {{"type", "capture"}, {"file", settings_.file}, {"captured", captured_.load()},
+  nlohmann::json all = {{"type", "capture"},
+                        {"file", settings_.file},
+                        {"captured", captured_.load()},
                         {"capture_missed", missed}};
   std::lock_guard lock(mutex_);
   if (!error_.empty()) all["last_error"] = error_;

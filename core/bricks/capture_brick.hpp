@@ -1,5 +1,6 @@
-// Passes everything from west to east and back, and writes what passes to a pcapng file. Options: `file` (relative to the
-// program's directory, or absolute), `snap_length` (octets kept of a frame, 65535), `buffer_kb` (per worker, 4096).
+// Passes everything from west to east and back, and writes what passes to a pcapng file. Options: `file`
+// (relative to the program's directory, or absolute), `snap_length` (octets kept of a frame, 65535),
+// `buffer_kb` (per worker, 4096).
 //
 // The packets come first: when the buffer is full or the disk does not take more, they pass unrecorded and
 // `capture_missed` says how many.
@@ -39,7 +40,8 @@ class CaptureBrick final : public Brick {
   void detach(Member member) override;
   Result<void> configure(const nlohmann::json& options) override;
   nlohmann::json describe() const override;
-  void process(WorkerContext& worker, Member from, Packet* const* packets, uint16_t count, Emitter& out) override;
+  void process(WorkerContext& worker, Member from, Packet* const* packets, uint16_t count,
+               Emitter& out) override;
 
  private:
   static constexpr Member kWest = 0, kEast = 1;

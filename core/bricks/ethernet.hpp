@@ -17,10 +17,16 @@ inline uint64_t load64(const std::byte* from) {
   return value;
 }
 
-inline Mac destination_of(const Packet& packet) { return load64(packet.head) & kMacMask; }
-inline Mac source_of(const Packet& packet) { return load64(packet.head + 4) >> 16; }
+inline Mac destination_of(const Packet& packet) {
+  return load64(packet.head) & kMacMask;
+}
+inline Mac source_of(const Packet& packet) {
+  return load64(packet.head + 4) >> 16;
+}
 
 // 01:80:c2:00:00:00 to 0f: for the neighbour on the link, never relayed (IEEE 802.1Q, 8.6.3).
-inline bool is_link_local_group(Mac mac) { return (mac & 0xf0ff'ffff'ffff) == 0x0000'00c2'8001; }
+inline bool is_link_local_group(Mac mac) {
+  return (mac & 0xf0ff'ffff'ffff) == 0x0000'00c2'8001;
+}
 
 }  // namespace testbed

@@ -23,10 +23,12 @@ Result<Mac> parse_mac(const std::string& text) {
   for (size_t i = 0; good && i < kOctets; ++i) {
     const char* digits = text.data() + 3 * i;
     unsigned octet = 0;
-    good = std::from_chars(digits, digits + 2, octet, 16).ptr == digits + 2 && (i == kOctets - 1 || digits[2] == ':');
+    good = std::from_chars(digits, digits + 2, octet, 16).ptr == digits + 2 &&
+           (i == kOctets - 1 || digits[2] == ':');
     mac |= static_cast<Mac>(octet) << (8 * i);
   }
-  if (!good) return fail(Errc::invalid_argument, "'" + text + "' is not a MAC address like 02:00:00:00:00:01");
+  if (!good)
+    return fail(Errc::invalid_argument, "'" + text + "' is not a MAC address like 02:00:00:00:00:01");
   return mac;
 }
 
@@ -35,7 +37,8 @@ Fdb::Fdb(size_t capacity, uint64_t key)
       shift_(64 - static_cast<unsigned>(std::countr_zero(buckets_))),
       multiplier_(key | 1),
       words_(std::make_unique<Bucket[]>(buckets_)),
-      seen_(std::make_unique<std::atomic<uint32_t>[]>(buckets_ * kWays)) {}
+      seen_(std::make_unique<std::atomic<uint32_t>[]>(buckets_ * kWays)) {
+}
 
 std::array<Fdb::Place, 2 * Fdb::kWays> Fdb::places(Mac mac) const {
   std::array<Place, 2 * kWays> all;
@@ -119,7 +122,8 @@ Result<void> Fdb::add_static(Mac mac, Member member) {
   if (!put([&](uint64_t there) { return mac_of(there) == mac; }) &&
       !put([](uint64_t there) { return there == kEmpty; }) &&
       !put([](uint64_t there) { return !(there & kStaticBit); }))
-    return fail(Errc::exhausted, "no room for the static entry " + to_string_mac(mac) + "; raise the capacity");
+    return fail(Errc::exhausted,
+                "no room for the static entry " + to_string_mac(mac) + "; raise the capacity");
   remove_twins(mac);
   return {};
 }
@@ -148,8 +152,10 @@ size_t Fdb::age(uint32_t now_s, uint32_t max_age_s) {
       uint64_t there = slot.load(std::memory_order_relaxed);
       if (there == kEmpty || (there & kStaticBit)) continue;
       // Workers' clocks may be ahead of ours by a second: signed.
-      const auto silent = static_cast<int32_t>(now_s - seen_[bucket * kWays + way].load(std::memory_order_relaxed));
-      if (silent > static_cast<int32_t>(max_age_s)) aged += slot.compare_exchange_strong(there, kEmpty) ? 1 : 0;
+      const auto silent =
+          static_cast<int32_t>(now_s - seen_[bucket * kWays + way].load(std::memory_order_relaxed));
+      if (silent > static_cast<int32_t>(max_age_s))
+        aged += slot.compare_exchange_strong(there, kEmpty) ? 1 : 0;
     }
   }
   return aged;

@@ -1,13 +1,14 @@
 // The forwarding database of a learning switch: which member a MAC address was last seen at.
 //
-// A hash table of buckets; a bucket is one cache line of eight words, a word one entry: 48 bits of MAC, 15 of member, one
-// that says static. An address has two buckets it may stand in, so a look-up reads at most two lines. All workers read and
-// write without locks: a word changes by compare-and-swap, and whoever inserts looks once more for a twin that another
-// worker inserted at the same moment; of twins the first in a fixed order stays. When each sees its own insertion
-// before its second look (sequential consistency), at least one of two sees the other.
+// A hash table of buckets; a bucket is one cache line of eight words, a word one entry: 48 bits of MAC, 15 of
+// member, one that says static. An address has two buckets it may stand in, so a look-up reads at most two
+// lines. All workers read and write without locks: a word changes by compare-and-swap, and whoever inserts
+// looks once more for a twin that another worker inserted at the same moment; of twins the first in a fixed
+// order stays. When each sees its own insertion before its second look (sequential consistency), at least one
+// of two sees the other.
 //
-// When an address was last seen stands apart, in seconds, and is written only when the second changed: a steady flow
-// dirties one shared line a second, not one a packet.
+// When an address was last seen stands apart, in seconds, and is written only when the second changed: a
+// steady flow dirties one shared line a second, not one a packet.
 #pragma once
 
 #include <array>
@@ -36,7 +37,8 @@ class Fdb {
   static constexpr size_t kMinCapacity = 16, kMaxCapacity = 1u << 20;
   static constexpr Member kMaxMember = 0x7fff;
 
-  // `capacity` in entries, rounded up to a power of two. `key` makes the places of addresses unpredictable for guests.
+  // `capacity` in entries, rounded up to a power of two. `key` makes the places of addresses unpredictable
+  // for guests.
   Fdb(size_t capacity, uint64_t key);
 
   size_t capacity() const { return buckets_ * kWays; }
@@ -57,7 +59,7 @@ class Fdb {
   }
 
   enum class Outcome : uint8_t {
-    known,    // nothing new (a static entry elsewhere included: it stays)
+    known,  // nothing new (a static entry elsewhere included: it stays)
     added,
     evicted,  // added in place of the entry of these buckets that was silent for longest
     moved,    // was at Learnt::before
@@ -80,7 +82,8 @@ class Fdb {
   }
 
   // -- Cold: control thread, while workers run.
-  // Stays until removed and wins over whatever is learnt. Errc::exhausted: its buckets are full of static entries.
+  // Stays until removed and wins over whatever is learnt. Errc::exhausted: its buckets are full of static
+  // entries.
   Result<void> add_static(Mac mac, Member member);
   void remove_static(Mac mac);
   // Forgets everything at `member`, static or not.
@@ -115,7 +118,9 @@ class Fdb {
   uint64_t hash(Mac mac) const { return mac * multiplier_; }
   size_t first_bucket(Mac mac) const { return hash(mac) >> shift_; }
   // Never the first: the lowest bit differs.
-  size_t second_bucket(size_t first, Mac mac) const { return first ^ (((hash(mac) >> 16) & (buckets_ - 1)) | 1); }
+  size_t second_bucket(size_t first, Mac mac) const {
+    return first ^ (((hash(mac) >> 16) & (buckets_ - 1)) | 1);
+  }
 
   void refresh(size_t bucket, size_t way, uint32_t now_s) {
     auto& seen = seen_[bucket * kWays + way];
@@ -131,8 +136,8 @@ class Fdb {
   size_t buckets_;
   unsigned shift_;
   uint64_t multiplier_;
-  std::unique_ptr<Bucket[]> words_;                 // dataplane: rw, control: rw
-  std::unique_ptr<std::atomic<uint32_t>[]> seen_;   // dataplane: rw, control: ro
+  std::unique_ptr<Bucket[]> words_;                // dataplane: rw, control: rw
+  std::unique_ptr<std::atomic<uint32_t>[]> seen_;  // dataplane: rw, control: ro
 };
 
 }  // namespace testbed

@@ -24,13 +24,20 @@ Result<Member> HubBrick::attach(const std::string& /*side*/, const std::string& 
   return member;
 }
 
-void HubBrick::detach(Member member) { taken_[member] = false; }
+void HubBrick::detach(Member member) {
+  taken_[member] = false;
+}
 
-Result<void> HubBrick::configure(const nlohmann::json& /*options*/) { return {}; }
+Result<void> HubBrick::configure(const nlohmann::json& /*options*/) {
+  return {};
+}
 
-nlohmann::json HubBrick::describe() const { return {{"type", "hub"}}; }
+nlohmann::json HubBrick::describe() const {
+  return {{"type", "hub"}};
+}
 
-void HubBrick::process(WorkerContext& /*worker*/, Member from, Packet* const* packets, uint16_t count, Emitter& out) {
+void HubBrick::process(WorkerContext& /*worker*/, Member from, Packet* const* packets, uint16_t count,
+                       Emitter& out) {
   for (uint16_t i = 0; i < count; ++i) out.flood(packets[i], from);
 }
 

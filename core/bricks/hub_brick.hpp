@@ -19,7 +19,8 @@ class HubBrick final : public Brick {
   void detach(Member member) override;
   Result<void> configure(const nlohmann::json& options) override;
   nlohmann::json describe() const override;
-  void process(WorkerContext& worker, Member from, Packet* const* packets, uint16_t count, Emitter& out) override;
+  void process(WorkerContext& worker, Member from, Packet* const* packets, uint16_t count,
+               Emitter& out) override;
 
  private:
   std::vector<bool> taken_;  // by member; control thread only

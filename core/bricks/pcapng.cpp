@@ -15,7 +15,8 @@ namespace testbed {
 namespace {
 
 constexpr uint32_t kSectionHeader = 0x0a0d0d0a, kInterface = 1, kEnhancedPacket = 6, kByteOrder = 0x1a2b3c4d;
-constexpr uint16_t kEndOfOptions = 0, kComment = 1, kInterfaceName = 2, kUserApplication = 4, kTimeResolution = 9;
+constexpr uint16_t kEndOfOptions = 0, kComment = 1, kInterfaceName = 2, kUserApplication = 4,
+                   kTimeResolution = 9;
 constexpr uint16_t kLinkTypeEthernet = 1;
 
 int64_t wall_offset() {
@@ -30,7 +31,8 @@ Result<PcapngWriter> PcapngWriter::open(const std::string& path, const std::vect
                                         uint32_t snap_length) {
   Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0644));
   if (!fd) return fail_errno("cannot write " + path, errno);
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return fail(Errc::busy, path + " is being written by another capture");
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0)
+    return fail(Errc::busy, path + " is being written by another capture");
   if (::ftruncate(fd.get(), 0) != 0 && errno != EINVAL) return fail_errno("cannot empty " + path, errno);
   PcapngWriter writer(std::move(fd), path);
   writer.wall_offset_ns_ = wall_offset();
@@ -39,9 +41,13 @@ Result<PcapngWriter> PcapngWriter::open(const std::string& path, const std::vect
   return writer;
 }
 
-void PcapngWriter::append(const void* from, size_t size) { pending_.append(static_cast<const char*>(from), size); }
+void PcapngWriter::append(const void* from, size_t size) {
+  pending_.append(static_cast<const char*>(from), size);
+}
 
-void PcapngWriter::pad() { pending_.resize((pending_.size() + 3) & ~size_t{3}); }
+void PcapngWriter::pad() {
+  pending_.resize((pending_.size() + 3) & ~size_t{3});
+}
 
 size_t PcapngWriter::begin_block(uint32_t type) {
   const size_t start = pending_.size();
@@ -85,7 +91,8 @@ void PcapngWriter::add_section(const std::vector<std::string>& interfaces, uint3
   }
 }
 
-void PcapngWriter::add(uint32_t interface, uint64_t t_ns, const std::byte* data, uint32_t captured, uint32_t original) {
+void PcapngWriter::add(uint32_t interface, uint64_t t_ns, const std::byte* data, uint32_t captured,
+                       uint32_t original) {
   const uint64_t stamp = t_ns + static_cast<uint64_t>(wall_offset_ns_);
   const size_t block = begin_block(kEnhancedPacket);
   word(interface);
@@ -106,7 +113,8 @@ Result<void> PcapngWriter::flush() {
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
       const int error = n < 0 ? errno : EIO;
-      // A torn block would make the rest unreadable. Where the file cannot be cut (a device), nothing more can be done.
+      // A torn block would make the rest unreadable. Where the file cannot be cut (a device), nothing more
+      // can be done.
       if (::ftruncate(fd_.get(), written_) == 0) ::lseek(fd_.get(), written_, SEEK_SET);
       pending_.clear();
       return fail_errno("cannot write " + path_, error);

@@ -1,5 +1,5 @@
-// Writes pcapng (draft-ietf-opsawg-pcapng), little-endian, with nanosecond stamps. A block is in the file whole or not at
-// all, also when the disk is full.
+// Writes pcapng (draft-ietf-opsawg-pcapng), little-endian, with nanosecond stamps. A block is in the file
+// whole or not at all, also when the disk is full.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@ namespace testbed {
 
 class PcapngWriter {
  public:
-  // Creates or empties `path`. Errc::busy: another writer has it open. The stamps given to add() are CLOCK_MONOTONIC; in
-  // the file they are wall-clock time, and the section's comment tells the difference.
+  // Creates or empties `path`. Errc::busy: another writer has it open. The stamps given to add() are
+  // CLOCK_MONOTONIC; in the file they are wall-clock time, and the section's comment tells the difference.
   static Result<PcapngWriter> open(const std::string& path, const std::vector<std::string>& interfaces,
                                    uint32_t snap_length);
 

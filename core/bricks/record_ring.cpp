@@ -8,13 +8,16 @@ namespace {
 // Keeps every header whole and aligned: a gap at the end always has room for one.
 constexpr size_t kAlignment = 32;
 
-size_t padded(size_t size) { return (size + kAlignment - 1) & ~(kAlignment - 1); }
+size_t padded(size_t size) {
+  return (size + kAlignment - 1) & ~(kAlignment - 1);
+}
 
 }  // namespace
 
 static_assert(sizeof(RecordHeader) <= kAlignment);
 
-RecordRing::RecordRing(size_t bytes) : size_(bytes), bytes_(std::make_unique_for_overwrite<std::byte[]>(bytes)) {
+RecordRing::RecordRing(size_t bytes)
+    : size_(bytes), bytes_(std::make_unique_for_overwrite<std::byte[]>(bytes)) {
   TB_ASSERT((bytes & (bytes - 1)) == 0 && bytes >= 4096);
 }
 
@@ -37,7 +40,9 @@ RecordHeader* RecordRing::reserve(uint32_t captured) {
   return record;
 }
 
-void RecordRing::commit() { tail_.store(reserved_, std::memory_order_release); }
+void RecordRing::commit() {
+  tail_.store(reserved_, std::memory_order_release);
+}
 
 const RecordHeader* RecordRing::front() {
   const uint64_t head = head_.load(std::memory_order_relaxed);

@@ -1,5 +1,6 @@
-// A bounded ring of octets between a worker that records frames and the thread that writes them to disk. A record lies in
-// one piece; nothing is allocated after construction, and nothing waits: a full ring is the caller's to count.
+// A bounded ring of octets between a worker that records frames and the thread that writes them to disk. A
+// record lies in one piece; nothing is allocated after construction, and nothing waits: a full ring is the
+// caller's to count.
 #pragma once
 
 #include <atomic>
@@ -11,7 +12,8 @@ namespace testbed {
 
 struct RecordHeader {
   uint32_t size;      // of the whole record with this header and padding; the next one follows
-  uint32_t captured;  // octets of the frame behind this header; kWrap: nothing, the next record is at the ring's start
+  uint32_t captured;  // octets of the frame behind this header; kWrap: nothing, the next record is at the
+                      // ring's start
   uint32_t original;  // octets the frame had
   uint32_t interface;
   uint64_t t_ns;

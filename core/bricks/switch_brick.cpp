@@ -11,21 +11,26 @@
 namespace testbed {
 namespace {
 
-uint32_t seconds(uint64_t ns) { return static_cast<uint32_t>(ns / 1'000'000'000u); }
+uint32_t seconds(uint64_t ns) {
+  return static_cast<uint32_t>(ns / 1'000'000'000u);
+}
 
 }  // namespace
 
-SwitchBrick::SwitchBrick(std::string name, Settings settings, uint16_t workers, EventLog& events, uint64_t key)
+SwitchBrick::SwitchBrick(std::string name, Settings settings, uint16_t workers, EventLog& events,
+                         uint64_t key)
     : Brick(std::move(name)),
       settings_(std::move(settings)),
       events_(events),
       fdb_(settings_.capacity, key),
-      shards_(workers) {}
+      shards_(workers) {
+}
 
 // -- Hot
 
 // Two passes: the first asks for the cache lines the second will read.
-void SwitchBrick::process(WorkerContext& worker, Member from, Packet* const* packets, uint16_t count, Emitter& out) {
+void SwitchBrick::process(WorkerContext& worker, Member from, Packet* const* packets, uint16_t count,
+                          Emitter& out) {
   std::array<Mac, kBurst> sources, destinations;
   Mac last_source = 0, last_destination = 0;
   for (uint16_t i = 0; i < count; ++i) {
@@ -50,7 +55,8 @@ void SwitchBrick::process(WorkerContext& worker, Member from, Packet* const* pac
         if (run_target != kNothing)
           emit(run_target, packets + run_start, static_cast<uint16_t>(i - run_start), from, out);
         run_target = kNothing;
-        out.drop(packets[i], packets[i]->head_length < kEthernetHeader ? DropReason::runt : DropReason::bad_source);
+        out.drop(packets[i],
+                 packets[i]->head_length < kEthernetHeader ? DropReason::runt : DropReason::bad_source);
         continue;
       }
       learn(shard, last_source = sources[i], from, now_s);
@@ -58,11 +64,13 @@ void SwitchBrick::process(WorkerContext& worker, Member from, Packet* const* pac
     if (destinations[i] != last_destination || target == kNothing)
       target = resolve(last_destination = destinations[i], from);
     if (target == run_target) continue;
-    if (run_target != kNothing) emit(run_target, packets + run_start, static_cast<uint16_t>(i - run_start), from, out);
+    if (run_target != kNothing)
+      emit(run_target, packets + run_start, static_cast<uint16_t>(i - run_start), from, out);
     run_target = target;
     run_start = i;
   }
-  if (run_target != kNothing) emit(run_target, packets + run_start, static_cast<uint16_t>(count - run_start), from, out);
+  if (run_target != kNothing)
+    emit(run_target, packets + run_start, static_cast<uint16_t>(count - run_start), from, out);
 }
 
 inline void SwitchBrick::learn(Shard& shard, Mac mac, Member from, uint32_t now_s) {
@@ -71,9 +79,14 @@ inline void SwitchBrick::learn(Shard& shard, Mac mac, Member from, uint32_t now_
     return;
   switch (outcome) {
     case Fdb::Outcome::known:
-    case Fdb::Outcome::refused: break;
-    case Fdb::Outcome::evicted: shard.evicted.add(1); [[fallthrough]];
-    case Fdb::Outcome::added: shard.learned.add(1); break;
+    case Fdb::Outcome::refused:
+      break;
+    case Fdb::Outcome::evicted:
+      shard.evicted.add(1);
+      [[fallthrough]];
+    case Fdb::Outcome::added:
+      shard.learned.add(1);
+      break;
     case Fdb::Outcome::moved:
       shard.moved.add(1);
       shard.moves.push({mac, before, from, now_ns()});
@@ -87,7 +100,8 @@ inline Member SwitchBrick::resolve(Mac destination, Member from) const {
   return member == from ? kHairpin : member;
 }
 
-inline void SwitchBrick::emit(Member target, Packet* const* packets, uint16_t count, Member from, Emitter& out) {
+inline void SwitchBrick::emit(Member target, Packet* const* packets, uint16_t count, Member from,
+                              Emitter& out) {
   if (target <= Fdb::kMaxMember) [[likely]]
     return out.forward(packets, count, target);
   for (uint16_t i = 0; i < count; ++i) {
@@ -103,8 +117,10 @@ inline void SwitchBrick::emit(Member target, Packet* const* packets, uint16_t co
 Result<Member> SwitchBrick::attach(const std::string& /*side*/, const std::string& peer) {
   size_t member = 0;
   while (member < peers_.size() && peers_[member]) ++member;
-  if (member > Fdb::kMaxMember) return fail(Errc::exhausted, "brick " + name() + " has no member numbers left");
-  if (auto done = apply_statics(peer, static_cast<Member>(member)); !done) return tl::unexpected(done.error());
+  if (member > Fdb::kMaxMember)
+    return fail(Errc::exhausted, "brick " + name() + " has no member numbers left");
+  if (auto done = apply_statics(peer, static_cast<Member>(member)); !done)
+    return tl::unexpected(done.error());
   if (member == peers_.size()) peers_.emplace_back();
   peers_[member] = peer;
   return static_cast<Member>(member);
@@ -128,7 +144,8 @@ Result<void> SwitchBrick::configure(const nlohmann::json& document) {
   Options options(document, "", mistakes);
   Settings next = read(options, nullptr);
   if (!mistakes.empty()) return fail(std::move(mistakes));
-  if (next.capacity != settings_.capacity) return fail(Errc::unsupported, "another capacity needs a new table");
+  if (next.capacity != settings_.capacity)
+    return fail(Errc::unsupported, "another capacity needs a new table");
   for (const auto& [mac, peer] : settings_.statics) {
     const auto kept = next.statics.find(mac);
     if (kept == next.statics.end() || kept->second != peer) fdb_.remove_static(mac);
@@ -147,8 +164,12 @@ std::string SwitchBrick::peer_of(Member member) const {
 void SwitchBrick::report_moves() {
   for (auto& shard : shards_)
     while (const auto move = shard.moves.pop())
-      events_.emit("fdb.moved", {{"brick", name()}, {"mac", to_string_mac(move->mac)}, {"from", peer_of(move->from)},
-                                 {"to", peer_of(move->to)}}, move->t);
+      events_.emit("fdb.moved",
+                   {{"brick", name()},
+                    {"mac", to_string_mac(move->mac)},
+                    {"from", peer_of(move->from)},
+                    {"to", peer_of(move->to)}},
+                   move->t);
 }
 
 void SwitchBrick::tick(uint64_t now) {
@@ -172,8 +193,11 @@ Result<nlohmann::json> SwitchBrick::fdb() const {
   const uint32_t now_s = seconds(now_ns());
   for (const auto& entry : fdb_.entries()) {
     const uint32_t age_s = entry.is_static || entry.seen_s > now_s ? 0 : now_s - entry.seen_s;
-    entries.push_back({{"mac", to_string_mac(entry.mac)}, {"member", entry.member}, {"peer", peer_of(entry.member)},
-                       {"static", entry.is_static}, {"age_s", age_s}});
+    entries.push_back({{"mac", to_string_mac(entry.mac)},
+                       {"member", entry.member},
+                       {"peer", peer_of(entry.member)},
+                       {"static", entry.is_static},
+                       {"age_s", age_s}});
   }
   return nlohmann::json{{"entries", std::move(entries)}, {"capacity", fdb_.capacity()}};
 }

@@ -1,8 +1,8 @@
 // A learning Ethernet switch (IEEE 802.1D's relay without spanning tree: the graph has no loops).
 //
-// A frame's source address is learnt at the member it came in by; a frame to a known address leaves by that member, any
-// other by all members but its own. Options: `ageing_ms` (300000), `capacity` (16384 addresses), `static` (address ->
-// the name at the edge's other end).
+// A frame's source address is learnt at the member it came in by; a frame to a known address leaves by that
+// member, any other by all members but its own. Options: `ageing_ms` (300000), `capacity` (16384 addresses),
+// `static` (address -> the name at the edge's other end).
 #pragma once
 
 #include <cstdint>
@@ -38,7 +38,8 @@ class SwitchBrick final : public Brick {
   nlohmann::json describe() const override;
   void tick(uint64_t now_ns) override;
   Result<nlohmann::json> fdb() const override;
-  void process(WorkerContext& worker, Member from, Packet* const* packets, uint16_t count, Emitter& out) override;
+  void process(WorkerContext& worker, Member from, Packet* const* packets, uint16_t count,
+               Emitter& out) override;
 
  private:
   // Where a packet goes: a member, or one of these.

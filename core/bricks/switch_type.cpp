@@ -23,7 +23,8 @@ SwitchBrick::Settings SwitchBrick::read(Options& options, const std::set<std::st
       else if (*mac == 0 || (*mac & kMulticastBit))
         options.mistake("static." + text, "must be the address of one station: not zero, not multicast");
       else if (!peer.is_string() || (peers && !peers->contains(peer.get<std::string>())))
-        options.mistake("static." + text, peer.dump() + " is not at the other end of one of this brick's edges");
+        options.mistake("static." + text,
+                        peer.dump() + " is not at the other end of one of this brick's edges");
       else
         settings.statics[*mac] = peer;
     }
@@ -43,8 +44,8 @@ BrickType SwitchBrick::type() {
             if (!mistakes.empty()) return fail(std::move(mistakes));
             std::random_device random;
             const uint64_t key = static_cast<uint64_t>(random()) << 32 | random();
-            return std::make_unique<SwitchBrick>(name, std::move(settings), environment.workers, environment.events,
-                                                 key);
+            return std::make_unique<SwitchBrick>(name, std::move(settings), environment.workers,
+                                                 environment.events, key);
           }};
 }
 

@@ -19,7 +19,8 @@ constexpr size_t kMaxName = 64;
 
 StartSettings read_start(Options& root, const StartSettings& defaults) {
   StartSettings settings = defaults;
-  settings.workers = static_cast<uint16_t>(root.number("workers", defaults.workers, 1, WorkerDomain::kMaxWorkers));
+  settings.workers =
+      static_cast<uint16_t>(root.number("workers", defaults.workers, 1, WorkerDomain::kMaxWorkers));
   settings.memory_mb = static_cast<uint32_t>(root.number("memory_mb", defaults.memory_mb, 16, 1u << 20));
   settings.mbufs = static_cast<uint32_t>(root.number("mbufs", defaults.mbufs, 512, 1u << 22));
   settings.hugepages = root.flag("hugepages", defaults.hugepages);
@@ -37,7 +38,8 @@ StartSettings read_start(Options& root, const StartSettings& defaults) {
 }
 
 // The entries of an object of objects; what is not one is a mistake.
-std::vector<std::pair<std::string, const json*>> entries(const std::string& key, Options& root, Mistakes& mistakes) {
+std::vector<std::pair<std::string, const json*>> entries(const std::string& key, Options& root,
+                                                         Mistakes& mistakes) {
   std::vector<std::pair<std::string, const json*>> all;
   const json& object = root.raw(key);
   if (object.is_null()) return all;
@@ -46,7 +48,8 @@ std::vector<std::pair<std::string, const json*>> entries(const std::string& key,
     return all;
   }
   for (const auto& [name, value] : object.items()) {
-    const bool plain = std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; });
+    const bool plain =
+        std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; });
     if (name.empty() || name.size() > kMaxName || !plain)
       mistakes.push_back({key + "." + name, "a name has 1 to 64 letters, digits, _ and -"});
     else if (!value.is_object())
@@ -65,7 +68,8 @@ std::string known(const std::vector<std::string>& names) {
 
 EndConfig parse_end(const std::string& text) {
   const size_t dot = text.find('.');
-  return dot == std::string::npos ? EndConfig{text, ""} : EndConfig{text.substr(0, dot), text.substr(dot + 1)};
+  return dot == std::string::npos ? EndConfig{text, ""}
+                                  : EndConfig{text.substr(0, dot), text.substr(dot + 1)};
 }
 
 EdgeConfig make_edge(EndConfig a, EndConfig b, std::string where) {
@@ -94,12 +98,14 @@ void read_ports(Config& config, Options& root, const PortFactories& types, Mista
     }
     config.ports.emplace(name, std::move(node));
   }
-  if (config.ports.size() > kMaxPorts) root.mistake("ports", "at most " + std::to_string(kMaxPorts) + " are possible");
+  if (config.ports.size() > kMaxPorts)
+    root.mistake("ports", "at most " + std::to_string(kMaxPorts) + " are possible");
 }
 
 void read_edges(Config& config, Options& root) {
   const json& edges = root.raw("edges");
-  if (!edges.is_null() && !edges.is_array()) root.mistake("edges", R"(must be a list like [["p0", "tap.west"]])");
+  if (!edges.is_null() && !edges.is_array())
+    root.mistake("edges", R"(must be a list like [["p0", "tap.west"]])");
   for (size_t i = 0; edges.is_array() && i < edges.size(); ++i) {
     const std::string where = "edges[" + std::to_string(i) + "]";
     const json& edge = edges[i];
@@ -133,12 +139,15 @@ void read_bricks(Config& config, Options& root, const BrickFactories& types, Mis
     }
     config.bricks.emplace(name, std::move(node));
   }
-  if (config.bricks.size() > kMaxBricks) root.mistake("bricks", "at most " + std::to_string(kMaxBricks) + " are possible");
+  if (config.bricks.size() > kMaxBricks)
+    root.mistake("bricks", "at most " + std::to_string(kMaxBricks) + " are possible");
 }
 
 // What a document mentions and this process was not started with.
 void check_start_settings(const StartSettings& asked, const StartSettings& running, Options& root) {
-  const auto refuse = [&](const char* key) { root.mistake(key, "is read at start only; restart the switch to change it"); };
+  const auto refuse = [&](const char* key) {
+    root.mistake(key, "is read at start only; restart the switch to change it");
+  };
   if (asked.workers != running.workers) refuse("workers");
   if (asked.cpus != running.cpus) refuse("cpus");
   if (asked.memory_mb != running.memory_mb) refuse("memory_mb");

@@ -2,10 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include "core/base/result.hpp"
 #include "core/graph/brick_factory.hpp"
@@ -25,11 +24,13 @@ struct StartSettings {
   bool operator==(const StartSettings&) const = default;
 };
 
-// The start settings in `document`, with those it does not mention from `defaults`. Mistakes in other keys are not looked for.
-StartSettings read_start_settings(const nlohmann::json& document, const StartSettings& defaults, Mistakes& mistakes);
+// The start settings in `document`, with those it does not mention from `defaults`. Mistakes in other keys
+// are not looked for.
+StartSettings read_start_settings(const nlohmann::json& document, const StartSettings& defaults,
+                                  Mistakes& mistakes);
 
 // `running`: the settings this process was started with; a document that mentions others is refused.
-Result<Config> parse_config(const nlohmann::json& document, const StartSettings& running, const PortFactories& ports,
-                            const BrickFactories& bricks);
+Result<Config> parse_config(const nlohmann::json& document, const StartSettings& running,
+                            const PortFactories& ports, const BrickFactories& bricks);
 
 }  // namespace testbed

@@ -27,7 +27,8 @@ void Graph::add(std::unique_ptr<Brick> brick) {
 
 Result<Member> Graph::attach(const EndConfig& end, const EndConfig& peer) {
   const auto brick = bricks_.find(end.node);
-  return brick == bricks_.end() ? Result<Member>(kNoMember) : brick->second.brick->attach(end.side, peer.text());
+  return brick == bricks_.end() ? Result<Member>(kNoMember)
+                                : brick->second.brick->attach(end.side, peer.text());
 }
 
 void Graph::detach(const EndConfig& end, Member member) {
@@ -47,9 +48,15 @@ Result<void> Graph::add(const EdgeConfig& edge) {
   return {};
 }
 
-void Graph::unlink(const EdgeConfig& edge) { leaving_edges_.insert(edges_.extract(edge)); }
-void Graph::unlink_port(const std::string& name) { move_node(ports_, leaving_ports_, name); }
-void Graph::unlink_brick(const std::string& name) { move_node(bricks_, leaving_bricks_, name); }
+void Graph::unlink(const EdgeConfig& edge) {
+  leaving_edges_.insert(edges_.extract(edge));
+}
+void Graph::unlink_port(const std::string& name) {
+  move_node(ports_, leaving_ports_, name);
+}
+void Graph::unlink_brick(const std::string& name) {
+  move_node(bricks_, leaving_bricks_, name);
+}
 
 void Graph::forget() {
   for (const auto& [edge, members] : leaving_edges_) {

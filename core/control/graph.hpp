@@ -1,5 +1,6 @@
-// The ports, bricks and edges that exist now, with what they counted. Control thread only; what the workers see of it is a
-// Plan. Counters of what is removed are added to `retired`, so that the totals hold for the process's life.
+// The ports, bricks and edges that exist now, with what they counted. Control thread only; what the workers
+// see of it is a Plan. Counters of what is removed are added to `retired`, so that the totals hold for the
+// process's life.
 #pragma once
 
 #include <map>

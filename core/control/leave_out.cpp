@@ -48,7 +48,8 @@ void leave_out(Config& config, const std::string& name) {
   if (const auto ports = config.document.find("ports"); ports != config.document.end())
     for (auto& [other, port] : ports->items())
       if (const auto to = port.find("to"); to != port.end() && node_of(*to) == name) port.erase(to);
-  erase_edges(config.document, [&](const json& edge) { return node_of(edge[0]) == name || node_of(edge[1]) == name; });
+  erase_edges(config.document,
+              [&](const json& edge) { return node_of(edge[0]) == name || node_of(edge[1]) == name; });
 }
 
 }  // namespace testbed

@@ -16,7 +16,9 @@ json drops_document(const DropSums& drops) {
 }
 
 json queue_document(const QueueSums& sums) {
-  return {{"rx_packets", sums.rx_packets}, {"rx_bytes", sums.rx_bytes}, {"tx_packets", sums.tx_packets},
+  return {{"rx_packets", sums.rx_packets},
+          {"rx_bytes", sums.rx_bytes},
+          {"tx_packets", sums.tx_packets},
           {"tx_bytes", sums.tx_bytes}};
 }
 
@@ -38,7 +40,9 @@ json brick_document(const BrickNode& node) {
   return brick;
 }
 
-std::string quoted(const std::string& text) { return '"' + text + '"'; }
+std::string quoted(const std::string& text) {
+  return '"' + text + '"';
+}
 
 // One family of OpenMetrics counters.
 class Family {
@@ -85,8 +89,11 @@ json counters_document(const Graph& graph) {
   return {{"t", now_ns()},
           {"ports", std::move(ports)},
           {"bricks", std::move(bricks)},
-          {"totals", {{"received", totals.received}, {"replicated", totals.replicated}, {"sent", totals.sent},
-                      {"dropped", totals.dropped}}}};
+          {"totals",
+           {{"received", totals.received},
+            {"replicated", totals.replicated},
+            {"sent", totals.sent},
+            {"dropped", totals.dropped}}}};
 }
 
 std::string metrics_text(const Graph& graph) {
@@ -94,15 +101,19 @@ std::string metrics_text(const Graph& graph) {
   add_ports(text, graph);
   {
     Family drops(text, "testbed_dropped_packets", "Packets not forwarded, by node and reason.");
-    for (const auto& [name, node] : graph.ports()) add_drops(drops, "port=" + quoted(name), node.counters->sum().drops);
-    for (const auto& [name, node] : graph.bricks()) add_drops(drops, "brick=" + quoted(name), node.counters->sum().drops);
+    for (const auto& [name, node] : graph.ports())
+      add_drops(drops, "port=" + quoted(name), node.counters->sum().drops);
+    for (const auto& [name, node] : graph.bricks())
+      add_drops(drops, "brick=" + quoted(name), node.counters->sum().drops);
   }
   {
     Family replicated(text, "testbed_brick_replicated_packets", "Extra copies made by flooding.");
-    for (const auto& [name, node] : graph.bricks()) replicated.add("brick=" + quoted(name), node.counters->sum().replicated);
+    for (const auto& [name, node] : graph.bricks())
+      replicated.add("brick=" + quoted(name), node.counters->sum().replicated);
   }
   const Totals totals = graph.totals();
-  Family(text, "testbed_received_packets", "Packets received by all ports, removed ones included.").add("", totals.received);
+  Family(text, "testbed_received_packets", "Packets received by all ports, removed ones included.")
+      .add("", totals.received);
   Family(text, "testbed_replicated_packets", "Extra copies made by flooding.").add("", totals.replicated);
   Family(text, "testbed_sent_packets", "Packets sent by all ports.").add("", totals.sent);
   Family(text, "testbed_discarded_packets", "Packets dropped under any name.").add("", totals.dropped);
@@ -117,8 +128,8 @@ std::string dot_text(const Graph& graph, const json& ports) {
             port.value("state", "") + "\"];\n";
   }
   for (const auto& [name, node] : graph.bricks())
-    text += "  " + quoted(name) + " [shape=ellipse, style=filled, fillcolor=\"#e8f0fe\", label=\"" + name + "\\n" +
-            node.brick->describe().value("type", "") + "\"];\n";
+    text += "  " + quoted(name) + " [shape=ellipse, style=filled, fillcolor=\"#e8f0fe\", label=\"" + name +
+            "\\n" + node.brick->describe().value("type", "") + "\"];\n";
   for (const auto& [edge, members] : graph.edges())
     text += "  " + quoted(edge.a.node) + " -- " + quoted(edge.b.node) + " [taillabel=" + quoted(edge.a.side) +
             ", headlabel=" + quoted(edge.b.side) + "];\n";

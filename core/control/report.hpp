@@ -1,9 +1,8 @@
 // What the switch says about itself, for programs, monitoring and people.
 #pragma once
 
-#include <string>
-
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "core/control/graph.hpp"
 

@@ -41,7 +41,9 @@ Switch::Switch(StartSettings settings, WorkerDomain& domain, PortEnvironment& po
   tick();
 }
 
-Switch::~Switch() { clear(); }
+Switch::~Switch() {
+  clear();
+}
 
 Result<Switch::Applied> Switch::apply(const json& desired) {
   auto next = parse_config(desired, settings_, port_types_, brick_types_);
@@ -71,9 +73,11 @@ Result<std::set<std::string>> Switch::configure_bricks(const Config& desired) {
   for (const auto& action : diff(config_, desired)) {
     const auto* configure = std::get_if<ConfigureBrick>(&action);
     if (!configure) continue;
-    auto done = graph_.bricks().at(configure->name).brick->configure(desired.bricks.at(configure->name).options);
+    auto done =
+        graph_.bricks().at(configure->name).brick->configure(desired.bricks.at(configure->name).options);
     if (done) continue;
-    if (done.error().code != Errc::unsupported) return fail({{"bricks." + configure->name, done.error().message}});
+    if (done.error().code != Errc::unsupported)
+      return fail({{"bricks." + configure->name, done.error().message}});
     rebuild.insert(configure->name);
   }
   return rebuild;
@@ -137,7 +141,9 @@ Mistakes Switch::add(const std::vector<Action>& actions, Config& desired) {
   return failures;
 }
 
-void Switch::publish() { domain_.publish(graph_.make_plan(++generation_)); }
+void Switch::publish() {
+  domain_.publish(graph_.make_plan(++generation_));
+}
 
 void Switch::tick() {
   const uint64_t now = now_ns();
@@ -149,7 +155,9 @@ void Switch::tick() {
 }
 
 json Switch::status() const {
-  return {{"generation", generation_}, {"uptime_ns", now_ns() - started_ns_}, {"datapath", settings_.datapath},
+  return {{"generation", generation_},
+          {"uptime_ns", now_ns() - started_ns_},
+          {"datapath", settings_.datapath},
           {"workers", domain_.status()}};
 }
 

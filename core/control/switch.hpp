@@ -1,14 +1,14 @@
-// The switch as control sees it: brings what exists to what is desired, and answers questions about it. Control thread.
+// The switch as control sees it: brings what exists to what is desired, and answers questions about it.
+// Control thread.
 #pragma once
 
+#include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <vector>
-
-#include <boost/asio/steady_timer.hpp>
-#include <nlohmann/json.hpp>
 
 #include "core/base/result.hpp"
 #include "core/control/config_parser.hpp"
@@ -32,9 +32,9 @@ class Switch {
     uint64_t generation;
     std::vector<std::string> actions;
   };
-  // Makes `desired` the configuration. A document with mistakes changes nothing. What cannot be made (a port whose socket
-  // is in use) is left out and named in the error, everything else is in force, and applying the same document again
-  // tries it again. Events port.added, port.removed, port.failed, plan.published.
+  // Makes `desired` the configuration. A document with mistakes changes nothing. What cannot be made (a port
+  // whose socket is in use) is left out and named in the error, everything else is in force, and applying the
+  // same document again tries it again. Events port.added, port.removed, port.failed, plan.published.
   Result<Applied> apply(const nlohmann::json& desired);
   // Removes everything; the configuration is empty then.
   void clear();

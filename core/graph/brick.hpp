@@ -1,16 +1,15 @@
-// One step of packet processing. A brick has members: the places where edges end on it, numbered from 0 by the order in
-// which they were attached and stable for as long as they stay attached. Two-sided bricks have the members "west" and
-// "east"; switches and hubs have one member for each edge.
+// One step of packet processing. A brick has members: the places where edges end on it, numbered from 0 by
+// the order in which they were attached and stable for as long as they stay attached. Two-sided bricks have
+// the members "west" and "east"; switches and hubs have one member for each edge.
 //
-// A brick sees packets by their headers. For every packet it is given it calls exactly one of the emitter's forward(),
-// flood() and drop(); what it calls is what the conservation check adds up.
+// A brick sees packets by their headers. For every packet it is given it calls exactly one of the emitter's
+// forward(), flood() and drop(); what it calls is what the conservation check adds up.
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
-
-#include <nlohmann/json.hpp>
 
 #include "core/base/result.hpp"
 #include "core/graph/drop.hpp"
@@ -34,8 +33,9 @@ class Brick {
   const std::string& name() const { return name_; }
 
   // -- Cold: control thread.
-  // A new edge ends here. `side` is what the user wrote behind the dot ("" for none); `peer` names the edge's other end.
-  // Returns the member number, which may be that of a detached member. invalid_argument: no such side, or it is taken.
+  // A new edge ends here. `side` is what the user wrote behind the dot ("" for none); `peer` names the edge's
+  // other end. Returns the member number, which may be that of a detached member. invalid_argument: no such
+  // side, or it is taken.
   virtual Result<Member> attach(const std::string& side, const std::string& peer) = 0;
   // The edge is gone and the workers are quiescent: forget what was learnt about it.
   virtual void detach(Member member) = 0;
@@ -52,7 +52,8 @@ class Brick {
   }
 
   // -- Hot: any worker, several at a time.
-  virtual void process(WorkerContext& worker, Member from, Packet* const* packets, uint16_t count, Emitter& out) = 0;
+  virtual void process(WorkerContext& worker, Member from, Packet* const* packets, uint16_t count,
+                       Emitter& out) = 0;
 
  private:
   std::string name_;

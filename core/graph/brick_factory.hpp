@@ -1,16 +1,16 @@
-// How a brick comes into being: its type's name in the configuration leads to a factory (bricks/register.hpp).
+// How a brick comes into being: its type's name in the configuration leads to a factory
+// (bricks/register.hpp).
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include "core/base/event_log.hpp"
 #include "core/base/options.hpp"
@@ -27,7 +27,8 @@ struct BrickEnvironment {
 };
 
 struct BrickType {
-  std::vector<std::string> sides;  // what stands behind the dot, each for one edge; empty: any number of edges without a side
+  std::vector<std::string>
+      sides;  // what stands behind the dot, each for one edge; empty: any number of edges without a side
   // Checks the options: pure. `peers` are the names at the other ends of the brick's edges.
   std::function<void(Options& options, const std::set<std::string>& peers)> check;
   // Control thread. `options` passed check().

@@ -1,13 +1,13 @@
-// The desired configuration (docs/protocol.md), parsed. Values that compare: two configurations are all that diff() needs.
+// The desired configuration (docs/protocol.md), parsed. Values that compare: two configurations are all that
+// diff() needs.
 #pragma once
 
 #include <compare>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 namespace testbed {
 
@@ -40,7 +40,7 @@ struct EdgeConfig {
 struct Config {
   std::map<std::string, NodeConfig> bricks;
   std::map<std::string, NodeConfig> ports;
-  std::vector<EdgeConfig> edges;  // `to` included
+  std::vector<EdgeConfig> edges;                       // `to` included
   nlohmann::json document = nlohmann::json::object();  // as the user wrote it
 };
 

@@ -9,7 +9,9 @@ void add_drops(DropSums& sums, const DropCounters& drops) {
   for (size_t i = 0; i < kDropReasons; ++i) sums[i] += drops.by_reason[i].get();
 }
 
-uint64_t total(const DropSums& drops) { return std::accumulate(drops.begin(), drops.end(), uint64_t{0}); }
+uint64_t total(const DropSums& drops) {
+  return std::accumulate(drops.begin(), drops.end(), uint64_t{0});
+}
 
 }  // namespace
 

@@ -1,5 +1,6 @@
-// What ports and bricks count. Each worker has a shard of its own on its own cache lines and is the only one to write it;
-// the control thread sums the shards when somebody asks. The objects outlive every plan that counts into them.
+// What ports and bricks count. Each worker has a shard of its own on its own cache lines and is the only one
+// to write it; the control thread sums the shards when somebody asks. The objects outlive every plan that
+// counts into them.
 #pragma once
 
 #include <array>
@@ -28,7 +29,8 @@ struct alignas(kCacheLine) QueueCounters {
 struct PortShard {
   explicit PortShard(uint16_t queue_count) : queues(queue_count) {}
   std::vector<QueueCounters> queues;
-  alignas(kCacheLine) DropCounters drops;  // of packets that were to leave here, and of those that came in by a port without an edge
+  alignas(kCacheLine) DropCounters
+      drops;  // of packets that were to leave here, and of those that came in by a port without an edge
 };
 
 struct alignas(kCacheLine) BrickShard {

@@ -18,7 +18,8 @@ std::set<std::string> leaving(const Nodes& before, const Nodes& after, Anew anew
   return names;
 }
 
-std::set<std::string> arriving(const Nodes& before, const Nodes& after, const std::set<std::string>& leaving) {
+std::set<std::string> arriving(const Nodes& before, const Nodes& after,
+                               const std::set<std::string>& leaving) {
   std::set<std::string> names;
   for (const auto& [name, node] : after)
     if (!before.contains(name) || leaving.contains(name)) names.insert(name);
@@ -29,16 +30,15 @@ bool touches(const EdgeConfig& edge, const std::set<std::string>& names) {
   return names.contains(edge.a.node) || names.contains(edge.b.node);
 }
 
-
 }  // namespace
 
 std::vector<Action> diff(const Config& before, const Config& after, const std::set<std::string>& rebuild) {
-  const auto ports_leaving = leaving(before.ports, after.ports, [](const auto&, const auto& was, const auto& is) {
-    return !(was == is);
-  });
-  const auto bricks_leaving = leaving(before.bricks, after.bricks, [&](const auto& name, const auto& was, const auto& is) {
-    return was.type != is.type || rebuild.contains(name);
-  });
+  const auto ports_leaving = leaving(
+      before.ports, after.ports, [](const auto&, const auto& was, const auto& is) { return !(was == is); });
+  const auto bricks_leaving =
+      leaving(before.bricks, after.bricks, [&](const auto& name, const auto& was, const auto& is) {
+        return was.type != is.type || rebuild.contains(name);
+      });
   std::set<std::string> gone = ports_leaving;
   gone.insert(bricks_leaving.begin(), bricks_leaving.end());
   std::set<EdgeConfig> edges_before(before.edges.begin(), before.edges.end());
@@ -54,8 +54,10 @@ std::vector<Action> diff(const Config& before, const Config& after, const std::s
     if (was != before.bricks.end() && !bricks_leaving.contains(name) && !(was->second == brick))
       actions.emplace_back(ConfigureBrick{name});
   }
-  for (const auto& name : arriving(before.bricks, after.bricks, bricks_leaving)) actions.emplace_back(AddBrick{name});
-  for (const auto& name : arriving(before.ports, after.ports, ports_leaving)) actions.emplace_back(AddPort{name});
+  for (const auto& name : arriving(before.bricks, after.bricks, bricks_leaving))
+    actions.emplace_back(AddBrick{name});
+  for (const auto& name : arriving(before.ports, after.ports, ports_leaving))
+    actions.emplace_back(AddPort{name});
   for (const auto& edge : edges_after)
     if (!edges_before.contains(edge) || touches(edge, gone)) actions.emplace_back(AddEdge{edge});
   return actions;

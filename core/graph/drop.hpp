@@ -1,5 +1,5 @@
-// Why a packet was not forwarded. Closed and named: every packet that enters the switch is counted out again, either as
-// sent or under exactly one of these. The names are what counters, metrics and scenarios say.
+// Why a packet was not forwarded. Closed and named: every packet that enters the switch is counted out again,
+// either as sent or under exactly one of these. The names are what counters, metrics and scenarios say.
 #pragma once
 
 #include <array>
@@ -27,7 +27,7 @@ enum class DropReason : uint8_t {
 inline constexpr size_t kDropReasons = static_cast<size_t>(DropReason::count_);
 
 inline constexpr std::array<std::string_view, kDropReasons> kDropNames = {
-    "port_down",   "queue_disabled", "ring_full",  "too_big",  "runt",     "unconnected",
-    "hairpin",     "no_destination", "bad_source", "reserved", "no_memory"};
+    "port_down", "queue_disabled", "ring_full",  "too_big",  "runt",     "unconnected",
+    "hairpin",   "no_destination", "bad_source", "reserved", "no_memory"};
 
 }  // namespace testbed

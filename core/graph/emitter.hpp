@@ -1,5 +1,6 @@
-// Where a brick puts its packets. Collects them by member, so that each edge is followed once per burst; counts what the
-// brick decided. One emitter per worker and depth of the graph; all its memory is there before the first packet.
+// Where a brick puts its packets. Collects them by member, so that each edge is followed once per burst;
+// counts what the brick decided. One emitter per worker and depth of the graph; all its memory is there
+// before the first packet.
 #pragma once
 
 #include <array>
@@ -21,7 +22,8 @@ class Emitter {
   // `members`: one more than the highest member number of any brick that will use it.
   explicit Emitter(size_t members);
 
-  // Executor: what follows is of a brick whose member numbers are below `limit`, with edges at those in `connected`.
+  // Executor: what follows is of a brick whose member numbers are below `limit`, with edges at those in
+  // `connected`.
   void begin(size_t limit, std::span<const Member> connected) {
     limit_ = limit;
     connected_ = connected;
@@ -95,7 +97,7 @@ class Emitter {
   bool dropped_ = false;
   std::array<uint32_t, kDropReasons> drops_{};
   std::unique_ptr<uint16_t[]> slot_of_;  // by member
-  std::unique_ptr<Slot[]> slots_;        // in the order they were touched: a small working set for a small burst
+  std::unique_ptr<Slot[]> slots_;  // in the order they were touched: a small working set for a small burst
 };
 
 }  // namespace testbed

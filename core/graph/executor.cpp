@@ -45,12 +45,15 @@ Executor::Round Executor::poll(WorkerContext& worker) {
   return round;
 }
 
-void Executor::follow(WorkerContext& worker, const Hop& hop, Packet* const* packets, uint16_t count, uint16_t depth,
-                      DropCounters& unconnected) {
+void Executor::follow(WorkerContext& worker, const Hop& hop, Packet* const* packets, uint16_t count,
+                      uint16_t depth, DropCounters& unconnected) {
   switch (hop.kind) {
-    case Hop::Kind::port: return transmit(worker, sinks_[hop.node], packets, count);
-    case Hop::Kind::brick: return run_brick(worker, hop, packets, count, depth);
-    case Hop::Kind::nowhere: unconnected[DropReason::unconnected].add(count);
+    case Hop::Kind::port:
+      return transmit(worker, sinks_[hop.node], packets, count);
+    case Hop::Kind::brick:
+      return run_brick(worker, hop, packets, count, depth);
+    case Hop::Kind::nowhere:
+      unconnected[DropReason::unconnected].add(count);
   }
 }
 

@@ -1,6 +1,6 @@
-// Runs bursts through a plan, for one worker: from a receive queue depth-first through the bricks to the ports they
-// leave by, before the next queue is looked at. The graph is a forest (graph/topology.hpp refuses loops), so the depth is
-// bounded and no packet comes back to where it was.
+// Runs bursts through a plan, for one worker: from a receive queue depth-first through the bricks to the
+// ports they leave by, before the next queue is looked at. The graph is a forest (graph/topology.hpp refuses
+// loops), so the depth is bounded and no packet comes back to where it was.
 //
 // Made by the control thread with all memory it needs; run by its worker only.
 #pragma once
@@ -50,7 +50,8 @@ class Executor {
 
   void follow(WorkerContext& worker, const Hop& hop, Packet* const* packets, uint16_t count, uint16_t depth,
               DropCounters& unconnected);
-  void run_brick(WorkerContext& worker, const Hop& hop, Packet* const* packets, uint16_t count, uint16_t depth);
+  void run_brick(WorkerContext& worker, const Hop& hop, Packet* const* packets, uint16_t count,
+                 uint16_t depth);
   void transmit(WorkerContext& worker, const Sink& sink, Packet* const* packets, uint16_t count);
 
   std::vector<Source> sources_;

@@ -1,10 +1,10 @@
 #include "core/graph/keep.hpp"
 
+#include <rte_mbuf.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
-
-#include <rte_mbuf.h>
 
 #include "core/base/assert.hpp"
 
@@ -27,7 +27,8 @@ void read_mbuf(const void* payload, uint32_t offset, std::byte* to, uint32_t len
 // By PayloadKind. control: rw before the first packet; dataplane: ro
 std::array<PayloadReader, 2> readers = {read_mbuf, nullptr};
 
-// Octets [offset, offset + length) of the frame: the head from the worker's scratch, the rest from where it lies.
+// Octets [offset, offset + length) of the frame: the head from the worker's scratch, the rest from where it
+// lies.
 void read(const Packet& packet, uint32_t offset, std::byte* to, uint32_t length) {
   if (offset < packet.head_length) {
     const uint32_t here = std::min<uint32_t>(length, packet.head_length - offset);
@@ -71,6 +72,8 @@ rte_mbuf* copy_to_mbuf(const Packet& packet, rte_mempool* pool) {
   return first;
 }
 
-void set_payload_reader(PayloadKind kind, PayloadReader reader) { readers[static_cast<size_t>(kind)] = reader; }
+void set_payload_reader(PayloadKind kind, PayloadReader reader) {
+  readers[static_cast<size_t>(kind)] = reader;
+}
 
 }  // namespace testbed

@@ -1,5 +1,5 @@
-// Keeping a packet beyond its burst, or reading more of it than its head: copies of the whole frame, headers as the bricks
-// left them. The one place that knows what lies behind Packet::payload.
+// Keeping a packet beyond its burst, or reading more of it than its head: copies of the whole frame, headers
+// as the bricks left them. The one place that knows what lies behind Packet::payload.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +14,12 @@ namespace testbed {
 // Copies the frame's first min(length, capacity) octets. Returns how many. Hot: any worker.
 uint32_t copy_frame(const Packet& packet, std::byte* to, uint32_t capacity);
 
-// A new mbuf (a chain when the frame is longer than one) that holds the whole frame; nullptr when `pool` is empty.
+// A new mbuf (a chain when the frame is longer than one) that holds the whole frame; nullptr when `pool` is
+// empty.
 rte_mbuf* copy_to_mbuf(const Packet& packet, rte_mempool* pool);
 
-// Copies `length` octets from `offset` of the frame behind `payload`, as it lies. The range is within the frame.
+// Copies `length` octets from `offset` of the frame behind `payload`, as it lies. The range is within the
+// frame.
 using PayloadReader = void (*)(const void* payload, uint32_t offset, std::byte* to, uint32_t length);
 
 // Whoever makes packets of a kind says how they are read; mbufs are known. Before the first such packet.

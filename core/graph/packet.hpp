@@ -1,7 +1,9 @@
-// What travels through the graph: a header in hand and a payload in place (docs/architecture.md, "Life of a packet").
+// What travels through the graph: a header in hand and a payload in place (docs/architecture.md, "Life of a
+// packet").
 //
-// A packet belongs to the port that received it until the burst has run to completion: sinks copy out of it while the
-// burst runs, and whoever needs it longer keeps a copy of its own (graph/keep.hpp). Nobody else frees anything.
+// A packet belongs to the port that received it until the burst has run to completion: sinks copy out of it
+// while the burst runs, and whoever needs it longer keeps a copy of its own (graph/keep.hpp). Nobody else
+// frees anything.
 #pragma once
 
 #include <cstddef>
@@ -9,9 +11,11 @@
 
 namespace testbed {
 
-// Packets per burst. librte_vhost moves at most 32 in one call; larger bursts gained nothing where it was measured.
+// Packets per burst. librte_vhost moves at most 32 in one call; larger bursts gained nothing where it was
+// measured.
 inline constexpr uint16_t kBurst = 32;
-// Bytes of the frame that a brick may look at: enough for Ethernet, two VLAN tags, IPv6, TCP with options, or VXLAN.
+// Bytes of the frame that a brick may look at: enough for Ethernet, two VLAN tags, IPv6, TCP with options, or
+// VXLAN.
 inline constexpr uint16_t kHeadBytes = 128;
 
 enum class PayloadKind : uint8_t {
@@ -26,7 +30,7 @@ struct alignas(32) Packet {
   uint32_t length;       // octets of the frame, without virtio header and FCS
   uint16_t head_length;  // min(length, kHeadBytes), less where the first segment is shorter
   PayloadKind kind;
-  uint8_t flags;         // reserved for header rewriting: 0 today
+  uint8_t flags;  // reserved for header rewriting: 0 today
 };
 static_assert(sizeof(Packet) == 32);
 

@@ -1,6 +1,6 @@
-// What the workers run: ports, bricks and where every edge leads, with all names resolved. Immutable once published; the
-// control thread builds the next one beside it and frees this one after quiescence. The ports, bricks and counters it
-// points to live at least as long.
+// What the workers run: ports, bricks and where every edge leads, with all names resolved. Immutable once
+// published; the control thread builds the next one beside it and frees this one after quiescence. The ports,
+// bricks and counters it points to live at least as long.
 #pragma once
 
 #include <cstdint>

@@ -1,17 +1,17 @@
-// Where something plugs into the switch. Implemented in vdev (vhost-user sessions, ethdevs); driven by core's workers.
+// Where something plugs into the switch. Implemented in vdev (vhost-user sessions, ethdevs); driven by core's
+// workers.
 //
-// Threads. The hot calls come from worker threads; each receive queue is polled by exactly one worker at a time, while
-// any worker may transmit to any port. The cold calls and the destructor come from the control thread. A port whose
-// state changes (a session comes or goes) publishes the new state with one release store and waits on Quiescence before
-// it frees the old one; the plan need not change for that.
+// Threads. The hot calls come from worker threads; each receive queue is polled by exactly one worker at a
+// time, while any worker may transmit to any port. The cold calls and the destructor come from the control
+// thread. A port whose state changes (a session comes or goes) publishes the new state with one release store
+// and waits on Quiescence before it frees the old one; the plan need not change for that.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
-
-#include <nlohmann/json.hpp>
 
 #include "core/graph/drop.hpp"
 #include "core/graph/packet.hpp"
@@ -22,17 +22,18 @@ namespace testbed {
 
 // What a worker hands to the ports and bricks it runs. One per worker, on its own cache lines.
 struct WorkerContext {
-  uint16_t id = 0;                // 0 .. workers-1
-  rte_mempool* pool = nullptr;    // mbufs for packets this worker receives; owned by the worker domain
-  uint64_t now_ns = 0;            // CLOCK_MONOTONIC, refreshed by the worker about once a millisecond: for ageing only
+  uint16_t id = 0;              // 0 .. workers-1
+  rte_mempool* pool = nullptr;  // mbufs for packets this worker receives; owned by the worker domain
+  uint64_t now_ns = 0;  // CLOCK_MONOTONIC, refreshed by the worker about once a millisecond: for ageing only
 };
 
 // Waiting for the workers. Implemented by core/worker on rte_rcu_qsbr.
 class Quiescence {
  public:
   virtual ~Quiescence() = default;
-  // Returns after every worker has passed a point at which it held no packet, session or plan that was reachable before
-  // the call. Any thread but a worker's. Bounded by one burst per worker (sleeping workers count as quiescent).
+  // Returns after every worker has passed a point at which it held no packet, session or plan that was
+  // reachable before the call. Any thread but a worker's. Bounded by one burst per worker (sleeping workers
+  // count as quiescent).
   virtual void wait() = 0;
   // Makes sleeping workers look at their queues again: call after publishing a session or enabling a queue.
   virtual void wake() = 0;
@@ -57,7 +58,8 @@ class Port {
   // -- Cold: control thread.
   // The `ports` entry of docs/protocol.md, without counters.
   virtual nlohmann::json describe() const = 0;
-  // Number of receive queues workers may have to poll, and of queues transmit() may name; fixed for the port's life.
+  // Number of receive queues workers may have to poll, and of queues transmit() may name; fixed for the
+  // port's life.
   virtual uint16_t queues() const = 0;
   // The `timeline` reply of docs/protocol.md; ports without sessions have no messages.
   virtual nlohmann::json timeline() const { return {{"messages", nlohmann::json::array()}}; }
@@ -67,21 +69,26 @@ class Port {
   // -- Hot: the worker that owns `queue`.
   // Fills at most kBurst packets, returns how many. Their payloads stay valid until release().
   virtual uint16_t receive(WorkerContext& worker, uint16_t queue, Packet* packets) = 0;
-  // Gives back the packets of the last receive() on this queue, all of them, after the burst has run to completion.
+  // Gives back the packets of the last receive() on this queue, all of them, after the burst has run to
+  // completion.
   virtual void release(WorkerContext& worker, uint16_t queue, Packet* packets, uint16_t count) = 0;
 
-  // -- Hot: any worker. Copies out `count` <= kBurst frames; `queue` is the queue they came in by and says (modulo the
-  // queues that are enabled) which one they leave by, so that a flow stays in order.
-  virtual TxOutcome transmit(WorkerContext& worker, uint16_t queue, Packet* const* packets, uint16_t count) = 0;
+  // -- Hot: any worker. Copies out `count` <= kBurst frames; `queue` is the queue they came in by and says
+  // (modulo the queues that are enabled) which one they leave by, so that a flow stays in order.
+  virtual TxOutcome transmit(WorkerContext& worker, uint16_t queue, Packet* const* packets,
+                             uint16_t count) = 0;
 
   // -- Going to sleep: the worker that owns `queue`.
-  // Asks for a wake-up. Returns a descriptor that becomes readable when the queue has work; kNap when the port cannot
-  // tell (the worker then polls at long intervals); kReady when there is work already; kQuiet when the queue cannot have
-  // work until Quiescence::wake() is called (no session).
+  // Asks for a wake-up. Returns a descriptor that becomes readable when the queue has work; kNap when the
+  // port cannot tell (the worker then polls at long intervals); kReady when there is work already; kQuiet
+  // when the queue cannot have work until Quiescence::wake() is called (no session).
   static constexpr int kNap = -1, kReady = -2, kQuiet = -3;
-  virtual int arm(uint16_t queue) { (void)queue; return kNap; }
-  // After waking, for every queue that was armed, before it is polled again. Consumes the kick. Harmless on a queue that
-  // is not armed: a worker that takes over a new plan disarms all its queues.
+  virtual int arm(uint16_t queue) {
+    (void)queue;
+    return kNap;
+  }
+  // After waking, for every queue that was armed, before it is polled again. Consumes the kick. Harmless on a
+  // queue that is not armed: a worker that takes over a new plan disarms all its queues.
   virtual void disarm(uint16_t queue) { (void)queue; }
 
  private:

@@ -1,17 +1,16 @@
-// How a port comes into being: its type's name in the configuration leads to a factory. vdev registers its types at
-// start-up; core knows none of them.
+// How a port comes into being: its type's name in the configuration leads to a factory. vdev registers its
+// types at start-up; core knows none of them.
 #pragma once
 
+#include <boost/asio/io_context.hpp>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <boost/asio/io_context.hpp>
-#include <nlohmann/json.hpp>
 
 #include "core/base/event_log.hpp"
 #include "core/base/options.hpp"
@@ -22,13 +21,14 @@ namespace testbed {
 
 // What a port may use for all its life. Outlives every port.
 struct PortEnvironment {
-  boost::asio::io_context& io;      // the control thread's loop: sockets, timers
+  boost::asio::io_context& io;  // the control thread's loop: sockets, timers
   EventLog& events;
   Quiescence& quiescence;
-  uint16_t workers;                 // any of them may call transmit(); WorkerContext::id is less than this
-  std::vector<rte_mempool*> pools;  // one per worker. A port that parks mbufs (an ethdev's receive ring) makes its own pool
-  std::string directory;            // absolute, writable: state that survives a crash, private sockets
-  std::string datapath;             // the configuration's `datapath`: what ports use that do not say
+  uint16_t workers;  // any of them may call transmit(); WorkerContext::id is less than this
+  std::vector<rte_mempool*>
+      pools;  // one per worker. A port that parks mbufs (an ethdev's receive ring) makes its own pool
+  std::string directory;  // absolute, writable: state that survives a crash, private sockets
+  std::string datapath;   // the configuration's `datapath`: what ports use that do not say
 };
 
 struct PortType {

@@ -24,10 +24,11 @@ std::string fault_of(const EndConfig& end, const Config& config, const BrickFact
   if (type == types.end()) return "";  // said elsewhere
   const auto& sides = type->second.sides;
   if (sides.empty())
-    return end.side.empty() ? "" : "brick " + end.node + " (" + type->first + ") has no sides; write " + end.node;
+    return end.side.empty() ? ""
+                            : "brick " + end.node + " (" + type->first + ") has no sides; write " + end.node;
   if (std::ranges::find(sides, end.side) != sides.end()) return "";
-  return "brick " + end.node + " (" + type->first + ") has the sides " + join(sides) + "; write " + end.node + "." +
-         sides.front();
+  return "brick " + end.node + " (" + type->first + ") has the sides " + join(sides) + "; write " + end.node +
+         "." + sides.front();
 }
 
 // Which nodes hang together (union-find).
@@ -63,7 +64,8 @@ void check_ends(const Config& config, const BrickFactories& types, Mistakes& mis
       }
       if (end.side.empty() && !config.ports.contains(end.node)) continue;
       const auto [other, first] = taken.try_emplace(end.text(), edge.where);
-      if (!first) mistakes.push_back({edge.where, end.text() + " already has an edge (" + other->second + ")"});
+      if (!first)
+        mistakes.push_back({edge.where, end.text() + " already has an edge (" + other->second + ")"});
     }
   }
 }
@@ -76,17 +78,18 @@ void check_loops(const Config& config, Mistakes& mistakes) {
     if (!first) {
       mistakes.push_back({edge.where, "the edge " + edge.text() + " is there twice (" + other->second + ")"});
     } else if (!trees.join(edge.a.node, edge.b.node)) {
-      mistakes.push_back({edge.where, "the edge " + edge.text() + " closes a loop: a flooded frame would circle for ever"});
+      mistakes.push_back(
+          {edge.where, "the edge " + edge.text() + " closes a loop: a flooded frame would circle for ever"});
     }
   }
 }
 
 using Neighbours = std::map<std::string, std::vector<std::string>>;
 
-// Bricks on the longest way that starts at `node` and does not return to `from`; `longest` is raised to the longest that
-// passes through.
-uint16_t descend(const std::string& node, const std::string& from, const Config& config, const Neighbours& neighbours,
-                 std::set<std::string>& visited, uint16_t& longest) {
+// Bricks on the longest way that starts at `node` and does not return to `from`; `longest` is raised to the
+// longest that passes through.
+uint16_t descend(const std::string& node, const std::string& from, const Config& config,
+                 const Neighbours& neighbours, std::set<std::string>& visited, uint16_t& longest) {
   visited.insert(node);
   uint16_t first = 0, second = 0;
   if (const auto found = neighbours.find(node); found != neighbours.end()) {

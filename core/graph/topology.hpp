@@ -14,8 +14,9 @@ inline constexpr uint16_t kMaxDepth = 32;
 // Keeps member numbers and tables small, and the checks' recursion shallow.
 inline constexpr size_t kMaxPorts = 16384, kMaxBricks = 1024;
 
-// Names taken twice, edges that lead nowhere or to sides that do not exist or are taken, edges written twice, ports with
-// more than one edge, loops (a flooded frame would circle in them for ever), ways longer than kMaxDepth.
+// Names taken twice, edges that lead nowhere or to sides that do not exist or are taken, edges written twice,
+// ports with more than one edge, loops (a flooded frame would circle in them for ever), ways longer than
+// kMaxDepth.
 void check_topology(const Config& config, const BrickFactories& types, Mistakes& mistakes);
 
 // The most bricks on one way through the graph, which is a forest.

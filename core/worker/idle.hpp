@@ -1,8 +1,8 @@
-// How a worker that finds nothing gets out of the way: it looks again at once, then lets others run, then sleeps shortly,
-// then waits for a kick. Pure: time comes in, advice comes out.
+// How a worker that finds nothing gets out of the way: it looks again at once, then lets others run, then
+// sleeps shortly, then waits for a kick. Pure: time comes in, advice comes out.
 //
-// The machine may have two cores for the switch, its guests and the load: whoever polls an empty queue takes the time of
-// the one who would fill it, so looking again at once ends after a few rounds.
+// The machine may have two cores for the switch, its guests and the load: whoever polls an empty queue takes
+// the time of the one who would fill it, so looking again at once ends after a few rounds.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +18,9 @@ struct Rest {
 class IdleLadder {
  public:
   static constexpr uint32_t kSpinRounds = 4;
-  static constexpr uint64_t kYieldNs = 20'000;                         // since the last packet
+  static constexpr uint64_t kYieldNs = 20'000;  // since the last packet
   static constexpr uint32_t kShortestNapNs = 5'000, kLongestNapNs = 40'000;
-  static constexpr uint64_t kNapNs = 1'000'000;                        // since the last packet; then sleep
+  static constexpr uint64_t kNapNs = 1'000'000;  // since the last packet; then sleep
 
   // After each round. `now_ns` is any steady clock.
   Rest next(bool worked, uint64_t now_ns) {

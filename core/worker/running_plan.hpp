@@ -1,5 +1,5 @@
-// A plan with the executors that run it. Made by control, handed to the workers by one release store, freed by control
-// after quiescence.
+// A plan with the executors that run it. Made by control, handed to the workers by one release store, freed
+// by control after quiescence.
 #pragma once
 
 #include <deque>

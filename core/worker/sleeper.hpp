@@ -1,7 +1,8 @@
 // A worker's bed: arms its queues and waits until one of them, or somebody's wake(), has news.
 //
-// The descriptors are given to poll() anew each time instead of being kept in an epoll set: a kick descriptor is shared
-// with the guest's process, so epoll would go on reporting it after the port has closed its own end, with no way to take it out.
+// The descriptors are given to poll() anew each time instead of being kept in an epoll set: a kick descriptor
+// is shared with the guest's process, so epoll would go on reporting it after the port has closed its own
+// end, with no way to take it out.
 #pragma once
 
 #include <poll.h>
@@ -26,8 +27,8 @@ class Sleeper {
   // Asks every queue for a wake-up. False: one has work already; none is armed then.
   bool arm(const std::vector<Executor::Source>& sources);
   static void disarm(const std::vector<Executor::Source>& sources);
-  // Waits for what was armed. Touches no port. Queues that cannot wake anybody are looked at after a nap that grows
-  // with every wait until `rested()`.
+  // Waits for what was armed. Touches no port. Queues that cannot wake anybody are looked at after a nap that
+  // grows with every wait until `rested()`.
   void wait();
   // There was work: naps are short again.
   void rested() { nap_ = kShortestNap; }

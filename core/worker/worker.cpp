@@ -1,15 +1,14 @@
 #include "core/worker/worker.hpp"
 
 #include <pthread.h>
+#include <rte_cycles.h>
+#include <rte_errno.h>
+#include <rte_lcore.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <time.h>
 
 #include <string>
-
-#include <rte_cycles.h>
-#include <rte_errno.h>
-#include <rte_lcore.h>
 
 #include "core/base/clock.hpp"
 
@@ -17,16 +16,21 @@ namespace testbed {
 
 std::string_view to_string(WorkerState state) {
   switch (state) {
-    case WorkerState::busy: return "busy";
-    case WorkerState::yielding: return "yielding";
-    case WorkerState::napping: return "napping";
-    case WorkerState::sleeping: return "sleeping";
+    case WorkerState::busy:
+      return "busy";
+    case WorkerState::yielding:
+      return "yielding";
+    case WorkerState::napping:
+      return "napping";
+    case WorkerState::sleeping:
+      return "sleeping";
   }
   return "unknown";
 }
 
 Worker::Worker(uint16_t id, rte_mempool* pool, Handover& handover)
-    : context_{.id = id, .pool = pool, .now_ns = now_ns()}, handover_(handover) {}
+    : context_{.id = id, .pool = pool, .now_ns = now_ns()}, handover_(handover) {
+}
 
 // -- Control thread
 
@@ -58,7 +62,8 @@ void Worker::stop() {
 }
 
 Worker::Activity Worker::activity() const {
-  return {state_.load(std::memory_order_relaxed), polls_.get(), bursts_.get(), packets_.get(), busy_cycles_.get()};
+  return {state_.load(std::memory_order_relaxed), polls_.get(), bursts_.get(), packets_.get(),
+          busy_cycles_.get()};
 }
 
 // -- The worker's thread
@@ -78,7 +83,8 @@ void Worker::run() {
     account(round, tsc - before);
     before = tsc;
     if (tsc - clock_tsc_ > cycles_per_ms_) refresh_clock(tsc);
-    const Rest how = ladder_.next(round.packets > 0, static_cast<uint64_t>(static_cast<double>(tsc) * ns_per_cycle_));
+    const Rest how =
+        ladder_.next(round.packets > 0, static_cast<uint64_t>(static_cast<double>(tsc) * ns_per_cycle_));
     if (how.kind == Rest::Kind::none) continue;
     rest(how);
     before = rte_rdtsc();
@@ -125,7 +131,8 @@ void Worker::set_state(WorkerState state) {
   if (state_.load(std::memory_order_relaxed) != state) state_.store(state, std::memory_order_relaxed);
 }
 
-// Nothing is held between rounds, so nobody has to wait for a resting worker: it may not be scheduled for long.
+// Nothing is held between rounds, so nobody has to wait for a resting worker: it may not be scheduled for
+// long.
 void Worker::rest(Rest how) {
   if (how.kind == Rest::Kind::sleep) return sleep();
   set_state(how.kind == Rest::Kind::yield ? WorkerState::yielding : WorkerState::napping);
@@ -143,7 +150,8 @@ void Worker::rest(Rest how) {
 void Worker::sleep() {
   const auto& sources = executor_->sources();
   if (!sleeper_.arm(sources)) return;
-  if (handover_.plan.load(std::memory_order_acquire)->serial != serial_ || stopping_) return Sleeper::disarm(sources);
+  if (handover_.plan.load(std::memory_order_acquire)->serial != serial_ || stopping_)
+    return Sleeper::disarm(sources);
   set_state(WorkerState::sleeping);
   rte_rcu_qsbr_thread_offline(handover_.quiescence, context_.id);
   sleeper_.wait();

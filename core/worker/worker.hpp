@@ -1,14 +1,14 @@
-// One polling thread. It runs the plan it was last handed, says after every round that it holds nothing old any more
-// (rte_rcu_qsbr), and rests when there is nothing to do.
+// One polling thread. It runs the plan it was last handed, says after every round that it holds nothing old
+// any more (rte_rcu_qsbr), and rests when there is nothing to do.
 #pragma once
+
+#include <rte_rcu_qsbr.h>
 
 #include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string_view>
 #include <thread>
-
-#include <rte_rcu_qsbr.h>
 
 #include "core/base/counter.hpp"
 #include "core/base/result.hpp"

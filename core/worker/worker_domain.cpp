@@ -1,5 +1,8 @@
 #include "core/worker/worker_domain.hpp"
 
+#include <rte_errno.h>
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
 #include <sched.h>
 #include <time.h>
 
@@ -8,10 +11,6 @@
 #include <optional>
 #include <string>
 #include <utility>
-
-#include <rte_errno.h>
-#include <rte_mbuf.h>
-#include <rte_mempool.h>
 
 #include "core/base/assert.hpp"
 #include "core/base/clock.hpp"
@@ -27,9 +26,11 @@ Result<std::unique_ptr<WorkerDomain>> WorkerDomain::create(Settings settings, Ev
   return domain;
 }
 
-WorkerDomain::WorkerDomain(Settings settings, EventLog& events) : settings_(std::move(settings)), events_(events) {
+WorkerDomain::WorkerDomain(Settings settings, EventLog& events)
+    : settings_(std::move(settings)), events_(events) {
   TB_ASSERT(settings_.workers >= 1 && settings_.workers <= kMaxWorkers);
-  const size_t size = (rte_rcu_qsbr_get_memsize(settings_.workers) + kCacheLine - 1) / kCacheLine * kCacheLine;
+  const size_t size =
+      (rte_rcu_qsbr_get_memsize(settings_.workers) + kCacheLine - 1) / kCacheLine * kCacheLine;
   quiescence_.reset(static_cast<rte_rcu_qsbr*>(std::aligned_alloc(kCacheLine, size)));
   TB_ASSERT(quiescence_ && rte_rcu_qsbr_init(quiescence_.get(), settings_.workers) == 0);
   handover_.quiescence = quiescence_.get();
@@ -54,7 +55,8 @@ Result<void> WorkerDomain::make_pools() {
     if (!pool)
       return fail(Errc::exhausted, "no memory for " + std::to_string(settings_.mbufs_per_worker) +
                                        " mbufs for each of " + std::to_string(settings_.workers) +
-                                       " workers: " + rte_strerror(rte_errno) + "; raise memory_mb or lower mbufs");
+                                       " workers: " + rte_strerror(rte_errno) +
+                                       "; raise memory_mb or lower mbufs");
     pools_.push_back(pool);
   }
   events_.emit("pool.up", {{"mbufs", settings_.mbufs_per_worker * settings_.workers}});
@@ -63,7 +65,8 @@ Result<void> WorkerDomain::make_pools() {
 
 Result<void> WorkerDomain::start() {
   for (size_t i = 0; i < workers_.size(); ++i) {
-    const auto cpu = settings_.cpus.empty() ? std::nullopt : std::optional(settings_.cpus[i % settings_.cpus.size()]);
+    const auto cpu =
+        settings_.cpus.empty() ? std::nullopt : std::optional(settings_.cpus[i % settings_.cpus.size()]);
     if (auto started = workers_[i].start(cpu); !started) {
       stop();
       return started;
@@ -109,17 +112,24 @@ nlohmann::json WorkerDomain::status() const {
   nlohmann::json all = nlohmann::json::array();
   for (size_t i = 0; i < workers_.size(); ++i) {
     const auto activity = workers_[i].activity();
-    const nlohmann::json cpu = settings_.cpus.empty() ? nlohmann::json() : nlohmann::json(settings_.cpus[i % settings_.cpus.size()]);
-    all.push_back({{"id", i}, {"cpu", cpu}, {"state", to_string(activity.state)}, {"polls", activity.polls},
-                   {"bursts", activity.bursts}, {"packets", activity.packets}, {"busy_cycles", activity.busy_cycles}});
+    const nlohmann::json cpu =
+        settings_.cpus.empty() ? nlohmann::json() : nlohmann::json(settings_.cpus[i % settings_.cpus.size()]);
+    all.push_back({{"id", i},
+                   {"cpu", cpu},
+                   {"state", to_string(activity.state)},
+                   {"polls", activity.polls},
+                   {"bursts", activity.bursts},
+                   {"packets", activity.packets},
+                   {"busy_cycles", activity.busy_cycles}});
   }
   return all;
 }
 
 uint64_t mbufs_in_use() {
   uint64_t in_use = 0;
-  rte_mempool_walk([](rte_mempool* pool, void* sum) { *static_cast<uint64_t*>(sum) += rte_mempool_in_use_count(pool); },
-                   &in_use);
+  rte_mempool_walk(
+      [](rte_mempool* pool, void* sum) { *static_cast<uint64_t*>(sum) += rte_mempool_in_use_count(pool); },
+      &in_use);
   return in_use;
 }
 

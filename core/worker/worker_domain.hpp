@@ -5,9 +5,8 @@
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <vector>
-
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "core/base/event_log.hpp"
 #include "core/base/result.hpp"
@@ -33,8 +32,9 @@ class WorkerDomain final : public Quiescence {
   // Every burst in hand is finished, no packet is received any more. Idempotent.
   void stop();
 
-  // Hands over `plan` (its `polls` are filled in here: a queue stays with its worker, a new one goes to the worker with the
-  // fewest), and waits until no worker uses the plan before it. Control thread. Event plan.published {generation, quiescence_us}.
+  // Hands over `plan` (its `polls` are filled in here: a queue stays with its worker, a new one goes to the
+  // worker with the fewest), and waits until no worker uses the plan before it. Control thread. Event
+  // plan.published {generation, quiescence_us}.
   void publish(Plan plan);
 
   void wait() override;

@@ -9,7 +9,9 @@ using nlohmann::json;
 
 namespace {
 
-size_t open_descriptors() { return process_resources()["fds"].get<size_t>(); }
+size_t open_descriptors() {
+  return process_resources()["fds"].get<size_t>();
+}
 
 }  // namespace
 

@@ -1,11 +1,11 @@
 // The command line: what is wrong is said in one line before anything is started.
-#include <boost/test/unit_test.hpp>
+#include "core/app/command_line.hpp"
 
 #include <algorithm>
+#include <boost/test/unit_test.hpp>
 #include <fstream>
 #include <sstream>
 
-#include "core/app/command_line.hpp"
 #include "tests/unit/base/scratch.hpp"
 
 using namespace testbed;
@@ -15,7 +15,8 @@ namespace {
 struct Shell {
   Result<Launch> read(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), "testbed-switch");
-    if (std::ranges::find(arguments, "--dir") == arguments.end()) arguments.insert(arguments.end(), {"--dir", scratch.path});
+    if (std::ranges::find(arguments, "--dir") == arguments.end())
+      arguments.insert(arguments.end(), {"--dir", scratch.path});
     std::vector<char*> argv;
     for (auto& argument : arguments) argv.push_back(argument.data());
     return read_command_line(static_cast<int>(argv.size()), argv.data());

@@ -1,7 +1,6 @@
 // Configuration: mistakes by path, the checks of a graph, and the way from one configuration to the next.
-#include <boost/test/unit_test.hpp>
-
 #include <algorithm>
+#include <boost/test/unit_test.hpp>
 
 #include "core/base/json_document.hpp"
 #include "core/bricks/register.hpp"
@@ -35,12 +34,18 @@ std::string mistake(const json& document, const std::string& path) {
   return "";
 }
 
-bool says(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool says(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
-json port(const char* to) { return {{"type", "fake"}, {"to", to}}; }
+json port(const char* to) {
+  return {{"type", "fake"}, {"to", to}};
+}
 
 // A list of two-element lists: braces alone would make an object of them.
-json edges(const std::vector<std::vector<std::string>>& pairs) { return pairs; }
+json edges(const std::vector<std::vector<std::string>>& pairs) {
+  return pairs;
+}
 
 std::vector<std::string> words(const std::vector<Action>& actions) {
   std::vector<std::string> all;
@@ -50,17 +55,19 @@ std::vector<std::string> words(const std::vector<Action>& actions) {
 
 using Words = std::vector<std::string>;
 
-const json kLan = {{"bricks", {{"lan", {{"type", "switch"}}}}}, {"ports", {{"p0", port("lan")}, {"p1", port("lan")}}}};
+const json kLan = {{"bricks", {{"lan", {{"type", "switch"}}}}},
+                   {"ports", {{"p0", port("lan")}, {"p1", port("lan")}}}};
 
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(configuration)
 
 BOOST_AUTO_TEST_CASE(every_mistake_is_named_by_its_path_and_all_at_once) {
-  const json document = {{"workerz", 2},
-                         {"bricks", {{"lan", {{"type", "swich"}}}, {"b", {{"type", "hub"}, {"ageing_ms", 1}}}}},
-                         {"ports", {{"p0", {{"type", "fake"}, {"queues", 99}}}, {"p1", {{"queues", 1}}}, {"p.2", port("b")}}},
-                         {"edges", {{"p0", "b"}, {"p1"}}}};
+  const json document = {
+      {"workerz", 2},
+      {"bricks", {{"lan", {{"type", "swich"}}}, {"b", {{"type", "hub"}, {"ageing_ms", 1}}}}},
+      {"ports", {{"p0", {{"type", "fake"}, {"queues", 99}}}, {"p1", {{"queues", 1}}}, {"p.2", port("b")}}},
+      {"edges", {{"p0", "b"}, {"p1"}}}};
   BOOST_TEST(says(mistake(document, "workerz"), "not an option"));
   BOOST_TEST(says(mistake(document, "bricks.lan.type"), "there are: capture, hub, switch"));
   BOOST_TEST(says(mistake(document, "bricks.b.ageing_ms"), "not an option"));
@@ -71,9 +78,10 @@ BOOST_AUTO_TEST_CASE(every_mistake_is_named_by_its_path_and_all_at_once) {
 }
 
 BOOST_AUTO_TEST_CASE(documents_of_the_wrong_shape_are_refused) {
-  for (const json& wrong : {json(), json(1), json::array(), json{{"ports", 1}}, json{{"ports", {{"p0", 1}}}},
-                            json{{"bricks", json::array()}}, json{{"edges", {{"a", "b"}}}}, json{{"edges", 1}},
-                            json{{"cpus", "x"}}, json{{"workers", -1}}, json{{"workers", 1.5}}})
+  for (const json& wrong :
+       {json(), json(1), json::array(), json{{"ports", 1}}, json{{"ports", {{"p0", 1}}}},
+        json{{"bricks", json::array()}}, json{{"edges", {{"a", "b"}}}}, json{{"edges", 1}},
+        json{{"cpus", "x"}}, json{{"workers", -1}}, json{{"workers", 1.5}}})
     BOOST_TEST(!parse(wrong).has_value(), wrong.dump());
 }
 
@@ -108,21 +116,26 @@ BOOST_AUTO_TEST_CASE(a_port_has_one_edge_and_an_edge_is_written_once) {
   document["bricks"]["h"] = {{"type", "hub"}};
   document["edges"] = edges({{"p0", "h"}});
   BOOST_TEST(says(mistake(document, "edges[0]"), "already has an edge"));
-  json twice = {{"bricks", {{"a", {{"type", "switch"}}}, {"b", {{"type", "switch"}}}}}, {"edges", edges({{"a", "b"}, {"b", "a"}})}};
+  json twice = {{"bricks", {{"a", {{"type", "switch"}}}, {"b", {{"type", "switch"}}}}},
+                {"edges", edges({{"a", "b"}, {"b", "a"}})}};
   BOOST_TEST(says(mistake(twice, "edges[1]"), "there twice"));
 }
 
 BOOST_AUTO_TEST_CASE(a_port_and_a_brick_may_not_share_a_name) {
-  BOOST_TEST(says(mistake({{"bricks", {{"x", {{"type", "hub"}}}}}, {"ports", {{"x", {{"type", "fake"}}}}}}, "ports.x"), "brick"));
+  BOOST_TEST(says(
+      mistake({{"bricks", {{"x", {{"type", "hub"}}}}}, {"ports", {{"x", {{"type", "fake"}}}}}}, "ports.x"),
+      "brick"));
 }
 
 BOOST_AUTO_TEST_CASE(loops_are_refused) {
   const json sw = {{"type", "switch"}};
-  const json ring = {{"bricks", {{"a", sw}, {"b", sw}, {"c", sw}}}, {"edges", edges({{"a", "b"}, {"b", "c"}, {"c", "a"}})}};
+  const json ring = {{"bricks", {{"a", sw}, {"b", sw}, {"c", sw}}},
+                     {"edges", edges({{"a", "b"}, {"b", "c"}, {"c", "a"}})}};
   BOOST_TEST(says(mistake(ring, "edges[2]"), "loop"));
   const json self = {{"bricks", {{"a", sw}}}, {"edges", edges({{"a", "a"}})}};
   BOOST_TEST(says(mistake(self, "edges[0]"), "loop"));
-  const json tap = {{"bricks", {{"t", {{"type", "capture"}, {"file", "x"}}}}}, {"edges", edges({{"t.west", "t.east"}})}};
+  const json tap = {{"bricks", {{"t", {{"type", "capture"}, {"file", "x"}}}}},
+                    {"edges", edges({{"t.west", "t.east"}})}};
   BOOST_TEST(says(mistake(tap, "edges[0]"), "loop"));
 }
 
@@ -142,7 +155,8 @@ BOOST_AUTO_TEST_CASE(ways_of_thirty_two_bricks_are_possible_and_longer_ones_refu
 
 BOOST_AUTO_TEST_CASE(static_addresses_must_be_stations_behind_the_bricks_own_edges) {
   json document = kLan;
-  document["bricks"]["lan"]["static"] = {{"02:00:00:00:00:01", "p9"}, {"ff:ff:ff:ff:ff:ff", "p0"}, {"x", "p0"}};
+  document["bricks"]["lan"]["static"] = {
+      {"02:00:00:00:00:01", "p9"}, {"ff:ff:ff:ff:ff:ff", "p0"}, {"x", "p0"}};
   BOOST_TEST(says(mistake(document, "bricks.lan.static.02:00:00:00:00:01"), "p9"));
   BOOST_TEST(says(mistake(document, "bricks.lan.static.ff:ff:ff:ff:ff:ff"), "one station"));
   BOOST_TEST(says(mistake(document, "bricks.lan.static.x"), "not a MAC"));
@@ -162,9 +176,11 @@ BOOST_AUTO_TEST_SUITE(change)
 
 BOOST_AUTO_TEST_CASE(booting_and_stopping_are_changes_from_and_to_nothing) {
   const Config lan = good(kLan);
-  BOOST_TEST(words(diff({}, lan)) == (Words{"add brick lan", "add port p0", "add port p1", "add edge lan - p0", "add edge lan - p1"}),
+  BOOST_TEST(words(diff({}, lan)) == (Words{"add brick lan", "add port p0", "add port p1",
+                                            "add edge lan - p0", "add edge lan - p1"}),
              boost::test_tools::per_element());
-  BOOST_TEST(words(diff(lan, {})) == (Words{"remove edge lan - p0", "remove edge lan - p1", "remove port p0", "remove port p1", "remove brick lan"}),
+  BOOST_TEST(words(diff(lan, {})) == (Words{"remove edge lan - p0", "remove edge lan - p1", "remove port p0",
+                                            "remove port p1", "remove brick lan"}),
              boost::test_tools::per_element());
   BOOST_TEST(diff(lan, lan).empty());
 }
@@ -190,14 +206,16 @@ BOOST_AUTO_TEST_CASE(a_port_that_is_plugged_elsewhere_keeps_its_session) {
   json changed = kLan;
   changed["bricks"]["h"] = {{"type", "hub"}};
   changed["ports"]["p1"]["to"] = "h";
-  BOOST_TEST(words(diff(good(kLan), good(changed))) == (Words{"remove edge lan - p1", "add brick h", "add edge h - p1"}),
+  BOOST_TEST(words(diff(good(kLan), good(changed))) ==
+                 (Words{"remove edge lan - p1", "add brick h", "add edge h - p1"}),
              boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(a_bricks_option_is_configured_its_type_or_a_rebuild_makes_it_anew) {
   json older = kLan;
   older["bricks"]["lan"]["ageing_ms"] = 1000;
-  BOOST_TEST(words(diff(good(kLan), good(older))) == Words{"configure brick lan"}, boost::test_tools::per_element());
+  BOOST_TEST(words(diff(good(kLan), good(older))) == Words{"configure brick lan"},
+             boost::test_tools::per_element());
   const Words anew = {"remove edge lan - p0", "remove edge lan - p1", "remove brick lan",
                       "add brick lan",        "add edge lan - p0",    "add edge lan - p1"};
   BOOST_TEST(words(diff(good(kLan), good(older), {"lan"})) == anew, boost::test_tools::per_element());

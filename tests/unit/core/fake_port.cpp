@@ -12,10 +12,12 @@
 using namespace testbed;
 
 FakePort::FakePort(std::string name, uint16_t queues) : Port(std::move(name)) {
-  for (uint16_t q = 0; q < queues; ++q) queues_.emplace_back().kick = Fd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-  set_payload_reader(PayloadKind::guest, [](const void* payload, uint32_t offset, std::byte* to, uint32_t length) {
-    std::memcpy(to, static_cast<const Frame*>(payload)->data() + offset, length);
-  });
+  for (uint16_t q = 0; q < queues; ++q)
+    queues_.emplace_back().kick = Fd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  set_payload_reader(PayloadKind::guest,
+                     [](const void* payload, uint32_t offset, std::byte* to, uint32_t length) {
+                       std::memcpy(to, static_cast<const Frame*>(payload)->data() + offset, length);
+                     });
 }
 
 FakePort::~FakePort() = default;
@@ -57,8 +59,12 @@ uint16_t FakePort::receive(WorkerContext& /*worker*/, uint16_t queue, Packet* pa
     q.waiting.pop_front();
     const auto head = static_cast<uint16_t>(std::min<size_t>(bytes.size(), kHeadBytes));
     std::copy_n(bytes.begin(), head, q.heads[count].begin());
-    packets[count] = {.head = q.heads[count].data(), .payload = &bytes, .length = static_cast<uint32_t>(bytes.size()),
-                      .head_length = head, .kind = PayloadKind::guest, .flags = 0};
+    packets[count] = {.head = q.heads[count].data(),
+                      .payload = &bytes,
+                      .length = static_cast<uint32_t>(bytes.size()),
+                      .head_length = head,
+                      .kind = PayloadKind::guest,
+                      .flags = 0};
   }
   unreleased_ += count;
   return count;
@@ -68,7 +74,8 @@ void FakePort::release(WorkerContext& /*worker*/, uint16_t /*queue*/, Packet* /*
   unreleased_ -= count;
 }
 
-TxOutcome FakePort::transmit(WorkerContext& /*worker*/, uint16_t queue, Packet* const* packets, uint16_t count) {
+TxOutcome FakePort::transmit(WorkerContext& /*worker*/, uint16_t queue, Packet* const* packets,
+                             uint16_t count) {
   uint16_t taken = 0;
   while (taken < std::min<uint16_t>(count, room) && packets[taken]->length <= longest) ++taken;
   const bool too_big = taken < count && packets[taken]->length > longest;

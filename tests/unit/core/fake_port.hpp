@@ -3,8 +3,8 @@
 
 #include <array>
 #include <atomic>
-#include <condition_variable>
 #include <chrono>
+#include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <vector>
@@ -26,7 +26,8 @@ class FakePort final : public testbed::Port {
   bool wait_for(size_t frames, std::chrono::milliseconds deadline);
   // How many frames of a burst transmit() takes; the rest is dropped as ring_full.
   std::atomic<uint16_t> room = testbed::kBurst;
-  std::atomic<size_t> longest = SIZE_MAX;  // what is longer is refused as too_big; the frames behind it are taken
+  std::atomic<size_t> longest =
+      SIZE_MAX;                       // what is longer is refused as too_big; the frames behind it are taken
   std::atomic<bool> can_kick = true;  // false: arm() answers kNap
   size_t unreleased() const { return unreleased_; }
   uint64_t sent() const { return sent_; }
@@ -38,7 +39,8 @@ class FakePort final : public testbed::Port {
   uint16_t queues() const override { return static_cast<uint16_t>(queues_.size()); }
   void disconnect() override { ++disconnects; }
   uint16_t receive(testbed::WorkerContext& worker, uint16_t queue, testbed::Packet* packets) override;
-  void release(testbed::WorkerContext& worker, uint16_t queue, testbed::Packet* packets, uint16_t count) override;
+  void release(testbed::WorkerContext& worker, uint16_t queue, testbed::Packet* packets,
+               uint16_t count) override;
   testbed::TxOutcome transmit(testbed::WorkerContext& worker, uint16_t queue, testbed::Packet* const* packets,
                               uint16_t count) override;
   int arm(uint16_t queue) override;
@@ -65,7 +67,8 @@ class FakePort final : public testbed::Port {
   std::vector<Frame> collected_;
 };
 
-// Registers the type "fake" {"queues", "path", "fail": true (creation fails)}. Ports are found in `ports` while they live.
+// Registers the type "fake" {"queues", "path", "fail": true (creation fails)}. Ports are found in `ports`
+// while they live.
 struct FakePorts {
   testbed::PortFactories factories();
   std::map<std::string, FakePort*> ports;

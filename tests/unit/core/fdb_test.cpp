@@ -1,9 +1,9 @@
-#include <boost/test/unit_test.hpp>
+#include "core/bricks/fdb.hpp"
 
+#include <boost/test/unit_test.hpp>
 #include <set>
 #include <thread>
 
-#include "core/bricks/fdb.hpp"
 #include "tests/unit/core/frames.hpp"
 
 using namespace testbed;
@@ -29,7 +29,9 @@ BOOST_FIXTURE_TEST_CASE(what_was_learnt_is_found_and_what_was_not_is_unknown, Ta
   BOOST_TEST(fdb.lookup(station(2)) == kNoMember);
 }
 
-BOOST_FIXTURE_TEST_CASE(the_zero_address_is_unknown_in_an_empty_table, Table) { BOOST_TEST(fdb.lookup(0) == kNoMember); }
+BOOST_FIXTURE_TEST_CASE(the_zero_address_is_unknown_in_an_empty_table, Table) {
+  BOOST_TEST(fdb.lookup(0) == kNoMember);
+}
 
 BOOST_FIXTURE_TEST_CASE(a_station_that_moves_is_found_at_its_new_member_only, Table) {
   learn(station(1), 3);
@@ -122,7 +124,8 @@ BOOST_AUTO_TEST_CASE(workers_that_learn_the_same_stations_at_once_leave_one_entr
 BOOST_AUTO_TEST_CASE(addresses_are_read_and_written_as_people_write_them) {
   BOOST_TEST(to_string_mac(parse_mac("02:00:00:00:01:ff").value()) == "02:00:00:00:01:ff");
   BOOST_TEST(parse_mac("02:00:00:00:01:ff").value() == station(0x1ff));
-  for (const char* wrong : {"", "02:00", "02:00:00:00:00:zz", "02:00:00:00:00:01:", "2:0:0:0:0:1", " 2: 0: 0: 0: 0: 1"})
+  for (const char* wrong :
+       {"", "02:00", "02:00:00:00:00:zz", "02:00:00:00:00:01:", "2:0:0:0:0:1", " 2: 0: 0: 0: 0: 1"})
     BOOST_TEST(!parse_mac(wrong).has_value(), wrong);
 }
 

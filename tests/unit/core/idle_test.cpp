@@ -1,9 +1,9 @@
 // Getting out of the way, and coming back.
-#include <boost/test/unit_test.hpp>
+#include "core/worker/idle.hpp"
 
+#include <boost/test/unit_test.hpp>
 #include <ctime>
 
-#include "core/worker/idle.hpp"
 #include "tests/unit/core/live.hpp"
 
 using namespace testbed;
@@ -16,14 +16,16 @@ uint64_t cpu_ns() {
   return static_cast<uint64_t>(ts.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(ts.tv_nsec);
 }
 
-// The processor time this process takes in a tenth of a second, in percent of one core; the least of several looks.
+// The processor time this process takes in a tenth of a second, in percent of one core; the least of several
+// looks.
 double idle_percent() {
   double least = 100;
   for (int look = 0; look < 5; ++look) {
     const uint64_t cpu = cpu_ns(), wall = now_ns();
     const timespec tenth = {0, 100'000'000};
     nanosleep(&tenth, nullptr);  // measures over this interval; waits for nothing
-    least = std::min(least, 100.0 * static_cast<double>(cpu_ns() - cpu) / static_cast<double>(now_ns() - wall));
+    least =
+        std::min(least, 100.0 * static_cast<double>(cpu_ns() - cpu) / static_cast<double>(now_ns() - wall));
   }
   return least;
 }
@@ -36,7 +38,8 @@ BOOST_AUTO_TEST_CASE(the_ladder_spins_then_yields_then_naps_longer_and_longer_th
   IdleLadder ladder;
   uint64_t now = 1'000'000'000;
   ladder.next(true, now);
-  for (uint32_t i = 0; i < IdleLadder::kSpinRounds; ++i) BOOST_TEST((ladder.next(false, now).kind == Rest::Kind::none));
+  for (uint32_t i = 0; i < IdleLadder::kSpinRounds; ++i)
+    BOOST_TEST((ladder.next(false, now).kind == Rest::Kind::none));
   BOOST_TEST((ladder.next(false, now).kind == Rest::Kind::yield));
   now += IdleLadder::kYieldNs;
   uint32_t nap = 0;

@@ -1,13 +1,12 @@
 // A switch with workers that run, and ports that the test holds.
 #pragma once
 
+#include <boost/asio/io_context.hpp>
+#include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <functional>
 #include <memory>
 #include <thread>
-
-#include <boost/asio/io_context.hpp>
-#include <boost/test/unit_test.hpp>
 
 #include "core/base/clock.hpp"
 #include "core/bricks/register.hpp"
@@ -79,7 +78,8 @@ struct Live {
 
 // A learning switch "lan" with the ports p0 .. p<count - 1>.
 inline nlohmann::json lan_of(int count, const nlohmann::json& options = nlohmann::json::object()) {
-  nlohmann::json document = {{"bricks", {{"lan", {{"type", "switch"}}}}}, {"ports", nlohmann::json::object()}};
+  nlohmann::json document = {{"bricks", {{"lan", {{"type", "switch"}}}}},
+                             {"ports", nlohmann::json::object()}};
   document["bricks"]["lan"].update(options);
   for (int i = 0; i < count; ++i) {
     std::string name = "p";

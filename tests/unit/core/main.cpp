@@ -1,10 +1,10 @@
 #define BOOST_TEST_MODULE core
+#include <unistd.h>
+
 #include <boost/test/unit_test.hpp>
 
 #include "core/base/eal.hpp"
 #include "tests/unit/base/scratch.hpp"
-
-#include <unistd.h>
 
 // One EAL for the whole executable, without hugepages.
 struct Eal {

@@ -1,12 +1,11 @@
 // A graph that the test's own thread runs: one burst at a time, no worker, a clock that the test sets.
 #pragma once
 
+#include <boost/test/unit_test.hpp>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
-
-#include <boost/test/unit_test.hpp>
 
 #include "core/base/event_log.hpp"
 #include "core/bricks/register.hpp"

@@ -1,10 +1,9 @@
 // The switch as a client of its control socket sees it, good and bad clients alike.
-#include <boost/test/unit_test.hpp>
-
 #include <fcntl.h>
 #include <sys/socket.h>
 
 #include <boost/asio/post.hpp>
+#include <boost/test/unit_test.hpp>
 
 #include "core/app/switch_app.hpp"
 #include "core/base/unix_socket.hpp"
@@ -57,7 +56,9 @@ struct Served {
     send(fd, json{{"jsonrpc", "2.0"}, {"id", 1}, {"method", method}, {"params", params}}.dump() + "\n");
     return json::parse(line(fd));
   }
-  json result(const std::string& method, const json& params = json::object()) const { return call(method, params).at("result"); }
+  json result(const std::string& method, const json& params = json::object()) const {
+    return call(method, params).at("result");
+  }
 
   Scratch scratch;
   Process process{"test"};

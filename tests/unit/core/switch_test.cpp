@@ -7,7 +7,8 @@ using namespace testbed;
 namespace {
 
 struct Lan : Rig {
-  explicit Lan(const nlohmann::json& options = nlohmann::json::object()) : lan(brick("lan", "switch", options)) {}
+  explicit Lan(const nlohmann::json& options = nlohmann::json::object())
+      : lan(brick("lan", "switch", options)) {}
   Brick& lan;
   FakePort& p0 = port("p0", "lan");
   FakePort& p1 = port("p1", "lan");
