@@ -16,11 +16,12 @@ namespace {
 
 EndpointConfig read_endpoint(Options& leg, const std::string& side, const std::string& dir,
                              Mistakes& mistakes) {
-  if (!leg.has(side)) {
+  const json& given = leg.raw(side);
+  if (given.is_null()) {
     leg.mistake(side, "is missing: {\"path\": ..., \"role\": \"server|client\"}");
     return {};
   }
-  Options options(leg.raw(side), leg.path_of(side), mistakes);
+  Options options(given, leg.path_of(side), mistakes);
   EndpointConfig endpoint;
   if (const std::string path = options.text("path"); !path.empty()) {
     endpoint.path = (std::filesystem::path(dir) / path).string();

@@ -64,9 +64,9 @@ Result<json> read_document(const std::string& path) {
 }
 
 int complain(const Error& error) {
-  std::fprintf(stderr, "testbed-proxy: %s\n", error.message.c_str());
   for (const auto& [path, message] : error.mistakes)
-    std::fprintf(stderr, "  %s: %s\n", path.c_str(), message.c_str());
+    std::fprintf(stderr, "testbed-proxy: %s: %s\n", path.c_str(), message.c_str());
+  if (error.mistakes.empty()) std::fprintf(stderr, "testbed-proxy: %s\n", error.message.c_str());
   return 2;
 }
 
