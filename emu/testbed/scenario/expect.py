@@ -12,82 +12,139 @@ from testbed.scenario.fields import Comparison, Limit, Model, Reference, Referen
 from testbed.scenario.mistakes import did_you_mean, later, one_of, unknown_key
 
 
-def _rules(names: frozenset[str] | set[str], value: Any) -> dict[str, Any]:
-    return dict.fromkeys(sorted(names), (value | None, None))
+def _rules(texts: dict[str, str], value: Any) -> dict[str, Any]:
+    return {name: (value | None, Field(None, description=text)) for name, text in texts.items()}
+
+
+_FLOW_TEXTS = {
+    "lost": "packets sent and never received; a number, or in % of those sent; `outside outages` may follow",
+    "outage": "the longest silence of the receiver, a duration",
+    "outages": "how many there were",
+    "duplicated": "packets that arrived twice; 0 unless it is written",
+    "corrupted": "packets with other octets than were sent; 0 unless it is written",
+    "misdelivered": "packets that came to an end they were not for; 0 unless it is written",
+    "reordered": "packets that came after a later one of their stream",
+    "sent": "packets",
+    "received": "packets",
+    "blocked": "packets that found the ring full or the link down, and were not sent",
+    "p50": "half of the packets took no longer, a duration, one way",
+    "p90": "90 % took no longer",
+    "p99": "99 % took no longer; unknown with less than 1000 packets",
+    "p999": "99.9 % took no longer; unknown with less than 10 000 packets",
+    "max": "the slowest packet's latency",
+}
+assert _FLOW_TEXTS.keys() == FLOW_RULES, "every rule of the checker has a line here"
+
+_ALWAYS_TEXTS = {
+    "corrupted": "packets with other octets than were sent, of each flow",
+    "misdelivered": "packets that came to an end they were not for, of each flow",
+    "duplicated": "packets that arrived twice, of each flow",
+    "leaks": "things that a process or the run left behind",
+    "unaccounted": "accounts of the switch that do not add up",
+    "unanswered": "control calls without an answer in time",
+    "deaths": "processes and guests that ended unasked",
+}
+assert _ALWAYS_TEXTS.keys() == set(ALWAYS), "every rule that is always on has a line here"
 
 
 class _Flow(Model):
-    """Of one flow, of several, or without a name of all."""
+    """What is promised of one flow, of several, or without a name of all."""
 
-    name: References | None = None
+    name: References | None = Field(None, description="flows; all when absent")
 
 
 class _Untouched(Model):
     """Flows that the faults should not touch keep this."""
 
-    flows: References
-    rate: Comparison | None = None
-    lost: Comparison | None = None
-    outages: Comparison | None = None
-    p50: Comparison | None = None
-    p90: Comparison | None = None
-    p99: Comparison | None = None
-    p999: Comparison | None = None
-    max: Comparison | None = None
+    flows: References = Field(description="those that no fault should reach")
+    rate: Comparison | None = Field(
+        None, description="received during the faults and after them, as a share of before; the worse counts"
+    )
+    lost: Comparison | None = Field(None, description="packets, of the whole flow")
+    outages: Comparison | None = Field(None, description="silences, of the whole flow")
+    p50: Comparison | None = Field(None, description="latency: a duration, or a multiple (1.5x) of before")
+    p90: Comparison | None = Field(None, description="the same of 90 %")
+    p99: Comparison | None = Field(None, description="the same of 99 %")
+    p999: Comparison | None = Field(None, description="the same of 99.9 %")
+    max: Comparison | None = Field(None, description="the same of the slowest packet")
 
 
 class _Queues(Model):
-    frontend: References | None = None
-    all: Literal["moving"] = "moving"
+    """Every queue pair of a frontend carried packets, since the switch's last start too."""
+
+    frontend: References | None = Field(None, description="frontends; all when absent")
+    all: Literal["moving"] = Field("moving", description="says it aloud")
 
 
 class _Guest(Model):
-    name: References | None = None
-    reboots: Limit | None = None
-    kernel_errors: Limit | None = None
-    link_changes: Limit | None = None
-    panics: Limit | None = None
-    deaths: Limit | None = None
+    """What happened inside guests."""
+
+    name: References | None = Field(None, description="guests; all when absent")
+    reboots: Limit | None = Field(None, description="how often it booted again, asked for or not")
+    kernel_errors: Limit | None = Field(None, description="lines of its kernel at level error or worse")
+    link_changes: Limit | None = Field(None, description="of its network device, from the first step on")
+    panics: Limit | None = Field(None, description="of its kernel")
+    deaths: Limit | None = Field(
+        None, description="ends, panics and reboots that nobody asked for; 0 unless allowed"
+    )
 
 
 class _Counter(Model):
-    name: str
-    port: Reference | None = None
-    brick: str | None = None
-    switch: str | None = None
-    value: Comparison = ">= 1"
+    """One of the switch's counters, added over all its lives."""
+
+    name: str = Field(
+        description="the counter: received, sent, replicated, dropped, or a drop_... of docs/protocol.md"
+    )
+    port: Reference | None = Field(
+        None, description="of this port; with neither port nor brick, of the whole switch"
+    )
+    brick: str | None = Field(None, description="of this brick")
+    switch: str | None = Field(None, description="which switch, where there are several; all when absent")
+    value: Comparison = Field(">= 1", description="what it has to be")
 
 
 class _Leaks(Model):
     """How much more a process may hold afterwards."""
 
-    fds: Comparison | None = None
-    threads: Comparison | None = None
-    mappings: Comparison | None = None
-    mbufs_in_use: Comparison | None = None
+    fds: Comparison | None = Field(None, description="file descriptors")
+    threads: Comparison | None = Field(None, description="threads")
+    mappings: Comparison | None = Field(None, description="mappings of memory")
+    mbufs_in_use: Comparison | None = Field(None, description="packets taken from pools and not given back")
 
 
 class _Answering(Model):
-    actor: Reference | None = None
-    within: Comparison
+    """Control calls are answered this fast, also while something is broken."""
+
+    actor: Reference | None = Field(None, description="whose calls; everybody's when absent")
+    within: Comparison = Field(description="the slowest answer, a duration")
 
 
 class _Known(Model):
     """Cells that match `when` are expected to fail, for this reason; passing would be a surprise, and fail."""
 
-    when: dict[str, Scalar | list[Scalar]]
-    fails: References
-    because: str = Field(min_length=1)
+    when: dict[str, Scalar | list[Scalar]] = Field(
+        description="axes of the matrix, `backend` or `datapath`, with the value or values that are meant"
+    )
+    fails: References = Field(description="a checker, a checker and its subject (`flow probe`), or a rule")
+    because: str = Field(min_length=1, description="the reason, for whoever reads the report")
 
 
-_FlowRules = create_model("Flow", __base__=_Flow, **_rules(set(FLOW_RULES), Limit))
+class _Allow(Model):
+    """What is always forbidden may happen so often. A bare number is the most that may."""
+
+
+_FlowRules = create_model("FlowRules", __base__=_Flow, __doc__=_Flow.__doc__, **_rules(_FLOW_TEXTS, Limit))
 _AllowRules = create_model(
-    "Allow",
-    __base__=Model,
-    flow=(References | None, None),
-    flows=(References | None, None),
-    because=(Annotated[str, Field(min_length=1)], ...),
-    **_rules(set(ALWAYS), Limit),
+    "AllowRules",
+    __base__=_Allow,
+    __doc__=_Allow.__doc__,
+    flow=(References | None, Field(None, description="the same as `flows`")),
+    flows=(References | None, Field(None, description="for these flows only; for all when absent")),
+    because=(
+        Annotated[str, Field(min_length=1)],
+        Field(description="the reason, for whoever reads the report"),
+    ),
+    **_rules(_ALWAYS_TEXTS, Limit),
 )
 
 
@@ -95,8 +152,8 @@ class _Event(Model):
     """How often something happens. Every other key has to equal the event's field of that name."""
 
     model_config = Model.model_config | {"extra": "allow"}
-    name: str
-    count: Comparison = ">= 1"
+    name: str = Field(description="one of the events below")
+    count: Comparison = Field(">= 1", description="how often")
 
     @model_validator(mode="before")
     @classmethod
@@ -114,8 +171,13 @@ class Expectation(Model):
     event: _Event | None = None
     counter: _Counter | None = None
     answering: _Answering | None = None
-    conserved: Literal[True] | None = None
-    leaks: Literal["none"] | _Leaks | None = None
+    conserved: Literal[True] | None = Field(
+        None,
+        description="every packet that entered the switch left it or was dropped under a name; always on",
+    )
+    leaks: Literal["none"] | _Leaks | None = Field(
+        None, description="`none` says what holds anyhow; a mapping sets how much more a process may hold"
+    )
     allow: _AllowRules | None = None
     known: _Known | None = None
 

@@ -98,7 +98,7 @@ def _memory_mb(value: object) -> int:
 
 Name = Annotated[str, _with(name), _schema("string", "f0", pattern=_NAME.pattern)]
 # A name, or for several switches a.p0; checked against what there is when the whole file is known.
-Reference = Annotated[str, Field(min_length=1)]
+Reference = Annotated[str, Field(min_length=1, title="Name")]
 References = Annotated[
     list[Reference],
     _with(one_or_many),

@@ -24,7 +24,7 @@ class Scenario(Model):
     name: Name = Field(description="the file's name without .yaml")
     about: str = Field(min_length=1, description="the claim, in one sentence that can be wrong")
     seed: int = Field(1, ge=0, lt=1 << 63, description="everything random follows from it")
-    let: dict[str, Any] = Field({}, description="values for {name} anywhere below")
+    let: dict[str, Any] = Field({}, description="values for `{name}` anywhere below")
     matrix: dict[str, list[Scalar]] = Field(
         {}, description="axes; every combination is a cell, run by itself"
     )
@@ -35,12 +35,16 @@ class Scenario(Model):
     start: Literal["all", "none"] | list[Reference] = Field(
         "all", description="what runs before the first step; the rest is started by steps"
     )
-    switch: Switch | None = None
-    switches: dict[Name, Switch] = {}
-    frontends: dict[Name, Frontend] = {}
-    flows: dict[Name, Flow] = {}
-    steps: list[AnyStep] = []
-    expect: list[Expectation] = []
+    switch: Switch | None = Field(None, description="the one switch; its actor is called `switch`")
+    switches: dict[Name, Switch] = Field(
+        {}, description="several switches by name, in place of `switch`; their ports then are a.p0"
+    )
+    frontends: dict[Name, Frontend] = Field({}, description="who sits at the other end of the ports, by name")
+    flows: dict[Name, Flow] = Field({}, description="checked packets, by name")
+    steps: list[AnyStep] = Field([], description="what is done, one after the other")
+    expect: list[Expectation] = Field(
+        [], description="what must hold beyond the rules that are always on (docs/checkers.md)"
+    )
 
     @field_validator("frontends", mode="before")
     @classmethod

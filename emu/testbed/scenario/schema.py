@@ -13,6 +13,7 @@ from typing import Any
 from testbed.run.steps.base import Step
 from testbed.run.steps.registry import STEPS
 from testbed.scenario.model import Scenario
+from testbed.scenario.units import duration_text, size_text
 
 _REF = "#/$defs/{model}"
 _TEMPLATE = {"type": "string", "pattern": r"^\{[A-Za-z_][A-Za-z0-9_]*\}$"}
@@ -69,6 +70,18 @@ def _step(step: type[Step], definitions: Schema) -> Schema:
     }
 
 
+def written_default(schema: Schema) -> Any:
+    """A value's default as a scenario would write it: models keep nanoseconds, megabytes and parsed sizes."""
+    default, first = schema.get("default"), next(iter(schema.get("examples", [])), None)
+    if first == "150ms" and isinstance(default, int):
+        return duration_text(default)
+    if first == "256M" and isinstance(default, int):
+        return f"{default}M"
+    if first == 64 and isinstance(default, list):
+        return size_text(default[0]["low"], default[0]["high"])
+    return default
+
+
 def _with_templates(schema: Any) -> Any:
     if isinstance(schema, list):
         return [_with_templates(item) for item in schema]
@@ -77,6 +90,8 @@ def _with_templates(schema: Any) -> Any:
     if schema.get("x-is") == "Step":
         return {"$ref": "#/$defs/Step"}
     schema = {key: value for key, value in schema.items() if key != "discriminator"}
+    if "default" in schema:
+        schema["default"] = written_default(schema)
     kept = {key: value for key, value in schema.items() if key in ("examples", "default", "enum", "const")}
     result = {key: value if key in kept else _with_templates(value) for key, value in schema.items()}
     types = schema.get("type")

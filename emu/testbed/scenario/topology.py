@@ -40,7 +40,9 @@ class SwitchBrick(Model):
         300 * 10**9, description="how long an address is remembered without being heard"
     )
     capacity: int = Field(16384, ge=16, description="addresses it can remember")
-    static: dict[Mac, Reference] = Field({}, description="address -> the port or brick that it is behind")
+    static: dict[Mac, Reference] = Field(
+        {}, description="addresses it need not learn, with the port or brick each is behind"
+    )
 
     def document(self) -> dict[str, Any]:
         return {
@@ -64,8 +66,8 @@ class CaptureBrick(Model):
     """Records what passes from west to east and back, as pcapng, into the run's directory."""
 
     type: Literal["capture"]
-    file: str = Field(min_length=1)
-    snap_length: int = Field(65535, ge=14, le=65535)
+    file: str = Field(min_length=1, description="its name in the run's directory")
+    snap_length: int = Field(65535, ge=14, le=65535, description="octets kept of each frame")
 
     def document(self) -> dict[str, Any]:
         return {"type": "capture", "file": self.file, "snap_length": self.snap_length}
@@ -88,8 +90,11 @@ class VhostPort(Model):
     """A vhost-user port. `role` is the switch's; the frontend takes the other one."""
 
     type: Literal["vhost"]
-    role: Role = "server"
-    queues: int = Field(1, ge=1, le=8)
+    role: Role = Field(
+        "server",
+        description="of the switch on the socket; as client it connects to where the frontend listens",
+    )
+    queues: int = Field(1, ge=1, le=8, description="queue pairs a frontend may use")
     path: str | None = Field(
         None, description="the socket's path; without it one is made in the run's directory"
     )
@@ -112,9 +117,9 @@ class NicPort(Model):
     """Any DPDK ethdev as a port."""
 
     type: Literal["nic"]
-    device: str = Field(min_length=1, description="as DPDK's --vdev takes it: net_tap0,iface=tb0")
-    queues: int = Field(1, ge=1, le=8)
-    to: Reference | None = None
+    device: str = Field(min_length=1, description="as DPDK's --vdev takes it, like `net_tap0,iface=tb0`")
+    queues: int = Field(1, ge=1, le=8, description="queue pairs of the device")
+    to: Reference | None = Field(None, description="the brick it leads to")
 
 
 Port = Annotated[VhostPort | NicPort, Field(discriminator="type")]
@@ -130,30 +135,44 @@ def known_datapath(value: Any) -> Any:
 
 
 class Switch(Model):
-    datapath: Annotated[Literal["library"], BeforeValidator(known_datapath)] = "library"
-    workers: int = Field(1, ge=1, le=16)
-    memory: MemoryMb | None = Field(None, description="of the process, for packets and tables")
-    mbufs: int | None = Field(None, ge=512, description="packets that may be on their way at once")
-    hugepages: bool | None = None
-    bricks: dict[Name, Brick] = {}
-    ports: dict[Name, Port] = {}
-    edges: list[Edge] = []
+    """A testbed-switch process, or what `--backend` puts in its place."""
+
+    datapath: Annotated[Literal["library"], BeforeValidator(known_datapath)] = Field(
+        "library", description="who walks the rings: DPDK's vhost library"
+    )
+    workers: int = Field(1, ge=1, le=16, description="polling threads; ports are shared out among them")
+    memory: MemoryMb | None = Field(
+        None, description="of the process, for packets and tables; 64M when absent, more starts slower"
+    )
+    mbufs: int | None = Field(
+        None, ge=512, description="packets of each worker that may be kept at once; 1024 when absent"
+    )
+    hugepages: bool | None = Field(None, description="packet memory from hugepages; without them when absent")
+    bricks: dict[Name, Brick] = Field({}, description="packet-processing steps by name")
+    ports: dict[Name, Port] = Field({}, description="where something plugs in, by name")
+    edges: list[Edge] = Field([], description="pairs of ends to link: what `to:` cannot say")
 
 
 class VirtioUser(Model):
     """An emulated frontend: DPDK's virtio_user driver."""
 
     type: Literal["virtio-user"]
-    port: Reference
-    ring: Ring = "split"
-    queues: int = Field(1, ge=1, le=8)
-    queue_size: int = Field(256, ge=64, le=1024)
-    in_order: bool = True
-    mergeable: bool = True
+    port: Reference = Field(description="the vhost port it plugs into; it takes the opposite role")
+    ring: Ring = Field("split", description="the virtqueues' layout")
+    queues: int = Field(1, ge=1, le=8, description="queue pairs; not more than the port has")
+    queue_size: int = Field(256, ge=64, le=1024, description="descriptors in each virtqueue, a power of two")
+    in_order: bool = Field(
+        True, description="offers VIRTIO_F_IN_ORDER; off by itself where `vectorized` needs that"
+    )
+    mergeable: bool = Field(
+        True, description="offers VIRTIO_NET_F_MRG_RXBUF; off by itself with `vectorized`"
+    )
     vectorized: bool = Field(
         False, description="the driver's vector paths; split rings then are not in order"
     )
-    placement: Literal["process", "in-process"] = "process"
+    placement: Literal["process", "in-process"] = Field(
+        "process", description="a process of its own, or inside the switch's, with which it lives and dies"
+    )
 
     @field_validator("queue_size")
     @classmethod
@@ -181,12 +200,12 @@ class Qemu(Model):
     """A real guest with this project's agent inside."""
 
     type: Literal["qemu"]
-    port: Reference
-    ring: Ring = "split"
-    queues: int = Field(1, ge=1, le=8)
-    queue_size: int = Field(256, ge=64, le=1024)
-    memory: MemoryMb = 256
-    cpus: int = Field(1, ge=1, le=8)
+    port: Reference = Field(description="the vhost port it plugs into; QEMU takes the opposite role")
+    ring: Ring = Field("split", description="the virtqueues' layout")
+    queues: int = Field(1, ge=1, le=8, description="queue pairs of its device; not more than the port has")
+    queue_size: int = Field(256, ge=64, le=1024, description="descriptors in each virtqueue, a power of two")
+    memory: MemoryMb = Field(256, description="of the guest")
+    cpus: int = Field(1, ge=1, le=8, description="virtual CPUs")
 
 
 Frontend = Annotated[VirtioUser | Qemu, Field(discriminator="type")]
@@ -195,14 +214,21 @@ Frontend = Annotated[VirtioUser | Qemu, Field(discriminator="type")]
 class Flow(Model):
     """Checked packets from one frontend to another, or among several (every ordered pair)."""
 
-    from_: Reference | None = Field(None, alias="from")
-    to: Reference | None = None
-    among: Annotated[list[Reference], Field(min_length=2)] | None = None
-    rate: RateValue | None = None
+    from_: Reference | None = Field(None, alias="from", description="the frontend that sends")
+    to: Reference | None = Field(None, description="the frontend that receives and checks")
+    among: Annotated[list[Reference], Field(min_length=2)] | None = Field(
+        None, description="frontends, in place of `from` and `to`: a flow for every ordered pair"
+    )
+    rate: RateValue | None = Field(
+        None, description="packets a second (a bare number, kpps, Mpps), or bits of frames a second (Mbps)"
+    )
     closed_loop: int | None = Field(
         None, ge=1, le=65536, description="packets under way at once; instead of rate"
     )
-    size: SizesValue = (Size(64, 64),)
+    size: SizesValue = Field(
+        (Size(64, 64),),
+        description="octets of a frame without FCS, 60 to 9000: one, a range, imix (7:4:1 of 60, 590, 1514), or a list",
+    )
     macs: int = Field(
         1, ge=1, le=4096, description="pairs of addresses; each is a stream with its own numbers"
     )
@@ -210,7 +236,8 @@ class Flow(Model):
         None, ge=0, le=7, description="send by this queue only; else streams take turns"
     )
     silence: DurationNs | None = Field(
-        None, description="no packet for so long is an outage; without it, some intervals of the flow's rate"
+        None,
+        description="no packet for so long is an outage; when absent, 20 intervals of the rate, and 20 ms at least",
     )
 
     @model_validator(mode="after")

@@ -56,6 +56,12 @@ def duration_ns(value: object) -> int:
     return round(Fraction(match[1]) * _NANOSECONDS[match[2]])
 
 
+def duration_text(ns: int) -> str:
+    """As the language writes it, in the largest unit that needs no fraction."""
+    unit = max((unit for unit, size in _NANOSECONDS.items() if ns % size == 0), key=_NANOSECONDS.__getitem__)
+    return f"{ns // _NANOSECONDS[unit]}{unit}" if ns else "0"
+
+
 def duration_range_ns(value: object) -> tuple[int, int]:
     """`2s`, or `1s..3s` (uniform)."""
     text = _text(value, "duration; write one like 2s, or 1s..3s")
@@ -136,6 +142,10 @@ def sizes(value: object) -> Sizes:
                 f"{size} is no size of a probe: {SMALLEST_FRAME} to {LARGEST_FRAME} octets without FCS"
             )
     return (Size(low, high),)
+
+
+def size_text(low: int, high: int) -> int | str:
+    return low if low == high else f"{low}..{high}"
 
 
 def mean_size(mix: Sizes) -> float:

@@ -67,7 +67,7 @@ class Random(Step):
         description="steps to choose from; `weight: 3` beside a step makes it three times as likely"
     )
     weights: list[Annotated[int, Field(ge=1)]] = Field(
-        [], description="filled from the `weight` beside each step; not written by hand"
+        [], exclude=True, description="filled from the `weight` beside each step"
     )
     then: Literal["heal", "nothing"] = Field(
         "heal", description="undo each fault after a pause (start what was killed, continue what was stopped)"
