@@ -9,9 +9,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
-from testbed.check.evidence import Event, Step
+from testbed.check.evidence import Event
 from testbed.run import waits
-from testbed.run.actors.base import Actor, ActorError, World
+from testbed.run.actors.base import Actor, World
 from testbed.run.actors.switch import port_document
 from testbed.run.backends import Backend
 from testbed.run.cast import GuestKit, make_cast, socket_of
@@ -21,16 +21,14 @@ from testbed.run.flow_report import FlowReports
 from testbed.run.flows import Flows
 from testbed.run.history import RUNNER
 from testbed.run.recovery import Recovery
-from testbed.run.rpc import RpcFailure
 from testbed.run.sampler import Sampler
+from testbed.run.script import Script
 from testbed.run.steps.base import Step as ScenarioStep
 from testbed.run.steps.change import SwitchChange
 from testbed.run.steps.context import StepFailed
 from testbed.run.watcher import Watcher
 from testbed.scenario.matrix import Cell as Axes
 from testbed.scenario.model import Scenario
-
-_STEPS_ON_RECORD = 600  # a thousand repetitions are not read one by one
 
 
 class Cell:
@@ -62,9 +60,8 @@ class Cell:
         self.sampler = Sampler(self)
         self.reports = FlowReports()
         self.endpoints: dict[str, dict[str, Any]] = {}
-        self.last_action = 0  # position in the history at which the last step that was no wait began
+        self.script = Script(self.history, watcher)
         self.steps_start = 0
-        self._depth = 0
         world.in_fault = lambda: self.faults.any_open
         self.history.on_event.append(lambda event: self.faults.look())
 
@@ -90,34 +87,7 @@ class Cell:
 
     # -- Steps
     async def steps(self, steps: Sequence[ScenarioStep]) -> None:
-        for step in steps:
-            await self._step(step)
-
-    async def _step(self, step: ScenarioStep) -> None:
-        text, depth = step.text(), self._depth
-        if step.kind not in ("wait", "label"):
-            self.last_action = len(self.history.events)
-        self.watcher.step_begins(text, depth)
-        start, error, finished = time.monotonic_ns(), "", False
-        place = len(self.history.steps)
-        if place < _STEPS_ON_RECORD:
-            self.history.steps.append(Step(text, start, None))
-        self._depth += 1
-        try:
-            await step.execute(self)
-            finished = True
-        except (ActorError, RpcFailure) as failure:
-            error = str(failure)
-            raise StepFailed(f"{text}: {failure}") from None
-        except StepFailed as failure:
-            error = str(failure)
-            raise
-        finally:
-            self._depth -= 1
-            end = time.monotonic_ns()
-            if place < _STEPS_ON_RECORD:
-                self.history.steps[place] = Step(text, start, end if finished or error else None, error)
-            self.watcher.step_ends(text, depth, (end - start) / 1e9, error)
+        await self.script.run(self, steps)
 
     async def parallel(self, branches: Sequence[Sequence[ScenarioStep]]) -> None:
         try:

@@ -63,7 +63,7 @@ def guests_not_ready(cell: Cell, guests: Sequence[str]) -> Look:
 
 def event_not_seen(cell: Cell, name: str, matches: Callable[[Event], bool]) -> Look:
     """From the last step on that was no wait."""
-    position = cell.last_action
+    position = cell.script.last_action
 
     def look() -> str:
         seen = any(matches(event) for event in cell.history.since(position))

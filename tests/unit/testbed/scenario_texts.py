@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+from testbed.scenario.load import parse_scenario
+from testbed.scenario.mistakes import ScenarioError
+
 PAIR = """\
 name: pair
 about: Two frontends on a switch.
@@ -31,3 +35,12 @@ def with_steps(*steps: str) -> str:
 def with_line(old: str, new: str, text: str = PAIR) -> str:
     assert old in text, f"{old} is not in the scenario"
     return text.replace(old, new, 1)
+
+
+def complaint(text: str) -> str:
+    """The one line that is said about a scenario with one mistake."""
+    with pytest.raises(ScenarioError) as caught:
+        parse_scenario(text, "x.yaml")
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]

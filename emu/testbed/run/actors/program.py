@@ -17,6 +17,7 @@ from testbed.run.rpc import RpcClient, RpcClosed, RpcFailure, connect
 # From exec to a listening control socket, on a machine that does other things too.
 CONTROL_DEADLINE_S = 20.0
 _LOOK_AGAIN_S = 0.003
+_DYING_S = 0.5
 
 
 class Program(Actor):
@@ -125,7 +126,9 @@ class Program(Actor):
             await self.call("events.subscribe", {"since": 1})
             await self.bring_up()
         except (RpcFailure, ActorError) as error:
-            if process is self._process and process.running and not process.expected:
+            # A connection closes a little before its process is gone, and the process says better why.
+            died = await process.ended(_DYING_S)
+            if process is self._process and not died and not process.expected:
                 self.failure = f"did not come up: {error}"
         else:
             if process is self._process and process.running:
