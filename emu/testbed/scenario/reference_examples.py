@@ -1,0 +1,80 @@
+"""The examples of the reference. A test loads every one of them, in HOST."""
+
+from __future__ import annotations
+
+HOST = """\
+name: example
+about: The examples below are parts of this file.
+
+let: {burst: 32}
+matrix: {ring: [split, packed]}
+except: [{ring: split, because: shown elsewhere}]
+
+switch:
+  bricks:
+    lan: {type: switch, ageing: 60s, static: {"02:00:00:00:00:01": p0}}
+    tap: {type: capture, file: p1.pcapng}
+  ports:
+    p0: {type: vhost, role: client, queues: 2, to: lan}
+    p1: {type: vhost, role: server}
+    p2: {type: vhost, role: client, to: lan}
+    up: {type: nic, device: "net_tap0,iface=tb0", to: lan}
+  edges:
+    - [p1, tap.west]
+    - [tap.east, lan]
+
+frontends:
+  f0: {type: virtio-user, port: p0, ring: "{ring}", queues: 2}
+  f1: {type: virtio-user, port: p1, vectorized: true}
+  g2: {type: qemu, port: p2, memory: 512M}
+
+flows:
+  probe: {from: f0, to: g2, rate: 20kpps, size: 64..1500}
+  other: {from: f1, to: f0, closed_loop: 64, size: imix, macs: 4}
+"""
+
+STEPS = {
+    "run": "run: 2s",
+    "wait": "wait: {flows: {probe: moving}, ports: up, within: 5s}",
+    "start": "start: switch",
+    "kill": "kill: [switch, f1]",
+    "stop": "stop: g2",
+    "continue": "continue: g2",
+    "restart": "restart: {target: switch, graceful: false}",
+    "shutdown": "shutdown: {target: f1, within: 5s}",
+    "disconnect": "disconnect: p0",
+    "apply": "apply: {switch: {ports: {p9: {type: vhost, role: server, to: lan}}, remove: [up]}}",
+    "set": "set: {flow: probe, rate: 50kpps}",
+    "exec": 'exec: {in: g2, run: "ip link set eth0 mtu 1400"}',
+    "reboot": "reboot: g2",
+    "reset": "reset: g2",
+    "reload": "reload: g2",
+    "queues": "queues: {frontend: f0, count: 1}",
+    "label": "label: after the crash",
+    "repeat": "repeat: {times: 20, steps: [{kill: switch}, {start: switch}, {wait: {flows: moving}}]}",
+    "parallel": "parallel: [[{kill: f1}, {start: f1}], [{run: 3s}]]",
+    "random": "random: {for: 60s, every: 1s..3s, of: [{kill: switch, weight: 3}, {stop: g2}], then: heal}",
+}
+
+EXPECTATIONS = {
+    "flow": 'flow: {name: probe, outages: 1, outage: "<= 200ms", lost: "<= {burst} outside outages", p99: "<= 5ms"}',
+    "untouched": 'untouched: {flows: [other], rate: ">= 0.95", p99: "<= 1.5x", lost: 0}',
+    "queues": "queues: {frontend: f0, all: moving}",
+    "guest": "guest: {name: g2, reboots: 0, kernel_errors: 0, link_changes: 2}",
+    "event": "event: {name: session.refused, port: p1, count: 1}",
+    "counter": 'counter: {port: p2, name: drop_ring_full, value: ">= 1000"}',
+    "answering": 'answering: {actor: switch, within: "<= 100ms"}',
+    "conserved": "conserved: true",
+    "leaks": 'leaks: {fds: "<= 3"}',
+    "allow": 'allow: {duplicated: "<= 32", flows: [probe], because: "the torn burst is sent again"}',
+    "known": 'known: {when: {ring: packed}, fails: flow probe, because: "this backend forgets its position"}',
+}
+
+# What the loader knows to be of a later version, beside the steps and expectations that say so themselves.
+LATER_VALUES = {
+    "`type: driver` of a frontend": (
+        "f1: {type: virtio-user, port: p1, vectorized: true}",
+        "f1: {type: driver}",
+    ),
+    "`datapath: ring` of a switch": ("switch:\n", "switch:\n  datapath: ring\n"),
+}
