@@ -6,6 +6,7 @@
 #include <rte_errno.h>
 
 #include "emu/load/device.hpp"
+#include "emu/load/quiet_moment.hpp"
 
 namespace testbed::load {
 
@@ -59,10 +60,13 @@ Result<std::unique_ptr<VirtioPort>> VirtioPort::open(const FrontendOptions& opti
 VirtioPort::~VirtioPort() {
   access_.leave();
   if (port_ == RTE_MAX_ETHPORTS) return;
-  if (callback_) rte_eth_dev_callback_unregister(port_, RTE_ETH_EVENT_INTR_LSC, on_link_change, this);
-  rte_eth_dev_stop(port_);
   for (HeldBuffers& held : held_) held.mark();  // closing frees what the rings remember, too
-  rte_eth_dev_close(port_);
+  at_quiet_moment([this] {
+    // Elsewhere this fails while the callback runs.
+    if (callback_) rte_eth_dev_callback_unregister(port_, RTE_ETH_EVENT_INTR_LSC, on_link_change, this);
+    rte_eth_dev_stop(port_);
+    rte_eth_dev_close(port_);
+  });
   remove_device(device_);
 }
 
