@@ -172,9 +172,11 @@ wire::VringAddr Frontend::address_of(uint16_t vring) const {
   const bool iova = session_ && session_->has_feature(bit(Feature::ACCESS_PLATFORM));
   const auto address = [&](uint64_t gpa) { return iova ? gpa : memory_.user_address(gpa); };
   const bool logged = session_ && session_->has_feature(bit(Feature::LOG_ALL));
-  return {
-      vring,    logged ? 1u : 0u, address(place.descriptors), address(place.used), address(place.available),
-      place.log};
+  // On a packed ring the device marks descriptors used: those are its used ring.
+  const bool packed = session_ && session_->has_feature(bit(Feature::RING_PACKED));
+  const uint64_t log = place.log ? place.log : packed ? place.descriptors : place.used;
+  return {vring, logged ? 1u : 0u, address(place.descriptors), address(place.used), address(place.available),
+          log};
 }
 
 VringFacts Frontend::facts_of(uint16_t vring) const {

@@ -32,17 +32,20 @@ std::vector<ByteRange> take_out(const std::vector<ByteRange>& ranges, const Byte
 }  // namespace
 
 PageVerdict judge_pages(NetDevice& device) {
-  ByteRanges returned, posted, rings;
+  ByteRanges returned, posted, rings, written;
   for (size_t i = 0; i < device.vrings(); ++i) {
     const Vring& vring = device.vring(i);
     if (!vring.ring()) continue;
     vring.add_returned(returned);
+    vring.add_written(written);
     vring.add_posted(posted);
     for (const ByteRange& area : vring.ring()->device_areas()) rings.add(area.address, area.length);
   }
   PageVerdict verdict;
   const auto changed = changed_bytes(device.memory());
   verdict.dirty = pages_of(changed);
+  for (const ByteRange& range : changed) written.add(range.address, range.length);
+  verdict.written = pages_of(written.all());
   for (const ByteRange& range : changed) verdict.changed += range.length;
   auto rest = take_out(changed, returned, verdict.returned);
   rest = take_out(rest, rings, verdict.rings);
@@ -64,7 +67,7 @@ nlohmann::json to_json(const PageVerdict& verdict, const GuestMemory& memory) {
   return {{"changed", verdict.changed}, {"returned", verdict.returned},
           {"posted", verdict.posted},   {"rings", verdict.rings},
           {"stray", std::move(stray)},  {"stray_ranges", verdict.stray.size()},
-          {"pages", verdict.dirty}};
+          {"pages", verdict.dirty},     {"written", verdict.written}};
 }
 
 }  // namespace testbed::driver

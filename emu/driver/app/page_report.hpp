@@ -20,6 +20,8 @@ struct PageVerdict {
   uint64_t rings = 0;            // in used rings, descriptors it marked used, event words
   std::vector<ByteRange> stray;  // everything else
   std::vector<uint64_t> dirty;   // pages with any changed octet, ascending
+  // And those with octets the device says it wrote: what a dirty log has to name, no more and no less.
+  std::vector<uint64_t> written;
 };
 
 // On the data thread.

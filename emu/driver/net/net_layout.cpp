@@ -38,6 +38,9 @@ class Placer {
 
   NetLayout place() {
     NetLayout layout;
+    // Guest address 0 stays free for scripts: librte_vhost takes a log address of 0 for none and gives the
+    // ring up.
+    take(kPage, kPage, 0);
     for (uint16_t i = 0; i < 2 * spec_.queues; ++i) layout.vrings.push_back(place_vring(i));
     layout.scratch = take(spec_.scratch, kPage, 0);
     layout.scratch_size = spec_.scratch;
@@ -64,7 +67,6 @@ class Placer {
     if (!vring.ring.available) vring.ring.available = take(sizes.available, kLine, 0);
     if (!vring.ring.used) vring.ring.used = take(round_up(sizes.used, kPage), kPage, 0);
     vring.ring.tables = take(table_bytes(spec_, receive), kLine, 0);
-    if (!vring.ring.log) vring.ring.log = vring.ring.used;
     vring.slot_size = slot_size(spec_, receive);
     for (size_t i = 0; i < spec_.size; ++i)  // spread over all regions
       vring.slots.push_back(take(spec_.buffer_offset + vring.slot_size + kGuard, kLine, i) +
@@ -88,7 +90,7 @@ uint64_t memory_needed(const NetSpec& spec) {
     pair += round_up(table_bytes(spec, receive), kPage) + kPage;
     pair += round_up(spec.buffer_offset + slot_size(spec, receive) + kGuard, kLine) * spec.size;
   }
-  return round_up(pair * spec.queues + round_up(spec.scratch, kPage) + kPage, 2u << 20);
+  return round_up(pair * spec.queues + round_up(spec.scratch, kPage) + 2 * kPage, 2u << 20);
 }
 
 Result<NetLayout> lay_out(const NetSpec& spec, const std::vector<Region>& regions) {

@@ -10,7 +10,7 @@ namespace testbed::driver {
 
 void RxQueue::started() {
   missing_ = 0;
-  returned_.assign(returned_.size(), false);
+  std::ranges::fill(returned_, 0);
 }
 
 void RxQueue::refill() {
@@ -39,7 +39,7 @@ bool RxQueue::take_chain(const UsedChain& used, flow::Frame& frame, size_t scrat
     return false;
   }
   const uint32_t length = std::min(used.length, layout_.slot_size);
-  returned_[used.token] = true;
+  returned_[used.token] = std::max(returned_[used.token], length);
   if (missing_ > 0) return append(slot(used.token), length, frame, scratch);
   return begin(used.token, length, frame);
 }
@@ -89,6 +89,12 @@ void RxQueue::add_returned(ByteRanges& ranges) const {
     if (returned_[token]) add_slot(ranges, static_cast<uint16_t>(token));
 }
 
+void RxQueue::add_written(ByteRanges& ranges) const {
+  Vring::add_written(ranges);
+  for (size_t token = 0; token < returned_.size(); ++token)
+    ranges.add(layout_.slots[token], returned_[token]);
+}
+
 void RxQueue::add_posted(ByteRanges& ranges) const {
   Vring::add_posted(ranges);
   for (uint16_t token = 0; ring_ && token < ring_->size(); ++token)
@@ -97,7 +103,7 @@ void RxQueue::add_posted(ByteRanges& ranges) const {
 
 void RxQueue::clear_ledger() {
   Vring::clear_ledger();
-  returned_.assign(returned_.size(), false);
+  std::ranges::fill(returned_, 0);
 }
 
 }  // namespace testbed::driver

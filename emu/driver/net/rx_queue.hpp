@@ -38,6 +38,7 @@ class RxQueue final : public Vring {
   void release() { refill(); }
 
   void add_returned(ByteRanges& ranges) const override;
+  void add_written(ByteRanges& ranges) const override;
   void add_posted(ByteRanges& ranges) const override;
   void clear_ledger() override;
 
@@ -57,7 +58,8 @@ class RxQueue final : public Vring {
   bool posting_ = true;
   bool stale_ = false;  // buffers came back that nobody will release
   RxFaults faults_;
-  std::vector<bool> returned_;  // by token: its buffer came back since clear_ledger()
+  // By token: the most octets its buffer came back with since clear_ledger().
+  std::vector<uint32_t> returned_;
   // A frame in several buffers (5.1.6.3.1) is put together here; not all of its buffers need come in one
   // burst.
   uint16_t missing_ = 0;

@@ -87,11 +87,22 @@ void Vring::note_raw(const UsedChain& used) {
   const auto found = raw_.find(used.token);
   if (found == raw_.end()) return;
   raw_returned_.insert(raw_returned_.end(), found->second.begin(), found->second.end());
+  uint32_t left = used.length;
+  for (const Segment& segment : found->second) {
+    raw_written_.push_back({segment.gpa, std::min(left, segment.length), true});
+    left -= raw_written_.back().length;
+  }
   raw_.erase(found);
 }
 
 void Vring::add_returned(ByteRanges& ranges) const {
   for (const Segment& segment : raw_returned_) ranges.add(segment.gpa, segment.length);
+}
+
+void Vring::add_written(ByteRanges& ranges) const {
+  for (const Segment& segment : raw_written_) ranges.add(segment.gpa, segment.length);
+  if (!ring_) return;
+  for (const ByteRange& range : ring_->marks()) ranges.add(range.address, range.length);
 }
 
 void Vring::add_posted(ByteRanges& ranges) const {
@@ -101,6 +112,8 @@ void Vring::add_posted(ByteRanges& ranges) const {
 
 void Vring::clear_ledger() {
   raw_returned_.clear();
+  raw_written_.clear();
+  if (ring_) ring_->clear_marks();
 }
 
 }  // namespace testbed::driver

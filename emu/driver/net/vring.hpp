@@ -55,6 +55,8 @@ class Vring {
   // The ledger: what the device may have written since the last clear_ledger() and gave back; and what it may
   // still write.
   virtual void add_returned(ByteRanges& ranges) const;
+  // Of those, the octets the device says it wrote: what a dirty log has to name at least.
+  virtual void add_written(ByteRanges& ranges) const;
   virtual void add_posted(ByteRanges& ranges) const;
   virtual void clear_ledger();
 
@@ -77,7 +79,7 @@ class Vring {
   uint64_t kicks_ = 0, calls_ = 0, errors_ = 0;
   bool polled_ = false;
   std::map<uint16_t, std::vector<Segment>> raw_;  // writable segments of chains built by hand, by token
-  std::vector<Segment> raw_returned_;
+  std::vector<Segment> raw_returned_, raw_written_;
   std::deque<RawReturn> returns_;
 };
 

@@ -44,7 +44,7 @@ struct RawOptions {
 struct RingPlace {
   uint64_t descriptors = 0, available = 0, used = 0;
   uint64_t tables = 0;  // indirect tables, one per token; 0: none
-  uint64_t log = 0;     // where writes to the used ring are logged (SET_VRING_ADDR)
+  uint64_t log = 0;     // where writes to the used ring are logged; 0: where they happen
 };
 
 struct RingOptions {

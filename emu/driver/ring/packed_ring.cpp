@@ -1,5 +1,7 @@
 #include "emu/driver/ring/packed_ring.hpp"
 
+#include <algorithm>
+
 #include "core/base/assert.hpp"
 
 namespace testbed::driver {
@@ -74,6 +76,7 @@ void PackedRing::reset() {
   memory_.put(&device_event_->offset_wrap, uint16_t{0});
   memory_.put(&device_event_->flags, wire::kEventEnable);
   want_calls(calls_);
+  clear_marks();
 }
 
 bool PackedRing::recover() {
@@ -106,6 +109,7 @@ bool PackedRing::recover() {
   if (is_used(consumed_) && first < options_.size && !state_.record(first).outstanding)
     state_.header().consumed = consumed_ = advance(consumed_, state_.record(first).count);
   want_calls(calls_);
+  clear_marks();
   return true;
 }
 
@@ -235,6 +239,7 @@ std::optional<UsedChain> PackedRing::take_one() {
     ids_[(ids_head_ + ids_count_++) % options_.size] = chain->token;
     free_slots_ = static_cast<uint16_t>(free_slots_ + count);
   }
+  marks_count_ += count;
   consumed_ = advance(consumed_, count);
   RingState::settle(state_.header().consumed, consumed_);
   return chain;
@@ -266,6 +271,19 @@ uint16_t PackedRing::resume_position() const {
   uint16_t position = consumed_;
   for (uint16_t i = 0; i < outstanding_ && is_used(position); ++i) position = behind_used(position);
   return position;
+}
+
+std::vector<ByteRange> PackedRing::marks() const {
+  std::vector<ByteRange> ranges;
+  for (uint64_t i = 0; i < std::min<uint64_t>(marks_count_, options_.size); ++i)
+    ranges.push_back(
+        {place_.descriptors + 16 * ((marks_from_ + i) % options_.size) + offsetof(PackedDesc, length), 8});
+  return ranges;
+}
+
+void PackedRing::clear_marks() {
+  marks_from_ = slot_of(consumed_);
+  marks_count_ = 0;
 }
 
 std::vector<ByteRange> PackedRing::device_areas() const {

@@ -28,6 +28,8 @@ class PackedRing final : public Ring {
   uint16_t next_position() const override { return next_; }
   uint16_t resume_position() const override;
   std::vector<ByteRange> device_areas() const override;
+  std::vector<ByteRange> marks() const override;
+  void clear_marks() override;
 
  private:
   struct Slot {

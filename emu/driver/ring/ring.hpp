@@ -67,6 +67,10 @@ class Ring {
 
   // Where the device may write: the used ring or the descriptors, and its event word.
   virtual std::vector<ByteRange> device_areas() const = 0;
+  // Of these, what the device wrote to return the chains taken since clear_marks(). (What it did to a packed
+  // ring cannot be seen in memory once the driver has used the descriptor again.)
+  virtual std::vector<ByteRange> marks() const = 0;
+  virtual void clear_marks() = 0;
 
  protected:
   // Checks and books one returned chain. Nothing: not one of ours (counted).
@@ -78,6 +82,8 @@ class Ring {
   RingState state_;
   RingFaults faults_;
   uint16_t outstanding_ = 0;
+  uint16_t marks_from_ = 0;   // place on the ring of the first return since clear_marks()
+  uint64_t marks_count_ = 0;  // places since then
 };
 
 // Errc::invalid_argument: the size is none for this format, an area is misaligned or not in guest memory.

@@ -1,5 +1,7 @@
 #include "emu/driver/ring/split_ring.hpp"
 
+#include <algorithm>
+
 #include "core/base/assert.hpp"
 
 namespace testbed::driver {
@@ -53,6 +55,7 @@ void SplitRing::reset() {
   memory_.put(&used_->index, consumed_);
   memory_.put(avail_event(), added_);  // a device that says nothing is told of the first chain
   want_calls(calls_);
+  clear_marks();
 }
 
 bool SplitRing::recover() {
@@ -90,6 +93,7 @@ bool SplitRing::recover() {
   if (used_pending() && first < options_.size && !state_.record(static_cast<uint16_t>(first)).outstanding)
     state_.header().consumed = ++consumed_;
   want_calls(calls_);
+  clear_marks();
   return true;
 }
 
@@ -209,6 +213,7 @@ std::optional<UsedChain> SplitRing::take_one(uint16_t seen) {
     ++faults_.unknown_id;
   if (chain) free_chain(chain->token);
   RingState::settle(state_.header().consumed, ++consumed_);
+  ++marks_count_;
   return chain;
 }
 
@@ -244,6 +249,19 @@ void SplitRing::want_calls(bool on) {
 
 uint16_t SplitRing::resume_position() const {
   return load(used_->index, std::memory_order_acquire);
+}
+
+std::vector<ByteRange> SplitRing::marks() const {
+  if (marks_count_ == 0) return {};
+  std::vector<ByteRange> ranges{{place_.used + offsetof(wire::SplitUsed, index), sizeof(uint16_t)}};
+  for (uint64_t i = 0; i < std::min<uint64_t>(marks_count_, options_.size); ++i)
+    ranges.push_back({place_.used + sizeof(wire::SplitUsed) + 8ull * ((marks_from_ + i) & mask()), 8});
+  return ranges;
+}
+
+void SplitRing::clear_marks() {
+  marks_from_ = consumed_;
+  marks_count_ = 0;
 }
 
 std::vector<ByteRange> SplitRing::device_areas() const {

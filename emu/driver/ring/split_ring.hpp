@@ -28,6 +28,8 @@ class SplitRing final : public Ring {
   uint16_t next_position() const override { return added_; }
   uint16_t resume_position() const override;
   std::vector<ByteRange> device_areas() const override;
+  std::vector<ByteRange> marks() const override;
+  void clear_marks() override;
 
  private:
   uint16_t mask() const { return static_cast<uint16_t>(options_.size - 1); }
