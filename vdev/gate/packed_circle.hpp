@@ -18,6 +18,14 @@ inline bool given_back(DescWord word) {
   return lap_of(word) == ((word.flags & wire::kPackedUsed) != 0);
 }
 
+// Slots of the chain that begins `from` slots after `start`, as `word_at` shows it; no further than `limit`.
+template <typename WordAt>
+uint32_t chain_length(WordAt word_at, uint32_t from, uint32_t limit) {
+  uint32_t length = 1;
+  while (from + length < limit && (word_at(from + length - 1).flags & wire::kDescNext)) ++length;
+  return length;
+}
+
 // Slots of one ring counted on a circle of two laps: 0..size-1 with wrap counter 1, size..2*size-1 with 0.
 class PackedCircle {
  public:

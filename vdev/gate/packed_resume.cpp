@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "vdev/gate/packed_circle.hpp"
+#include "vdev/gate/packed_strays.hpp"
 
 namespace testbed::gate {
 namespace {
@@ -22,14 +23,6 @@ DescWord used_word(bool lap, uint16_t id, uint32_t length) {
   return {length, id, flags};
 }
 
-// Slots of the chain that begins `from` slots after `start`, as `word_at` shows it; no further than `limit`.
-template <typename WordAt>
-uint32_t chain_length(WordAt word_at, uint32_t from, uint32_t limit) {
-  uint32_t length = 1;
-  while (from + length < limit && (word_at(from + length - 1).flags & kDescNext)) ++length;
-  return length;
-}
-
 class Finder {
  public:
   explicit Finder(const RingFacts& facts) : facts_(facts), ring_(facts.ring) {}
@@ -41,9 +34,10 @@ class Finder {
     find_last_given_back();
     if (facts_.remembered) {
       const auto spot = ring_.spot_of(facts_.remembered->position);
-      if (spot && facts_.remembered->undo.empty() && plausible(*spot))
-        return at(*spot, ResumeSource::remembered);
-      if (spot && !facts_.remembered->undo.empty() && undo_matches(*spot)) return finish_burst(*spot);
+      if (spot && facts_.remembered->undo.empty() && (plausible(*spot) || waits_at(*spot)))
+        return take_back(at(*spot, ResumeSource::remembered));
+      if (spot && !facts_.remembered->undo.empty() && undo_matches(*spot))
+        return take_back(finish_burst(*spot));
     }
     if (const auto spot = ring_.spot_of(facts_.base); spot && plausible(*spot))
       return at(*spot, ResumeSource::frontend);
@@ -81,6 +75,29 @@ class Finder {
     for (uint32_t i = 0; i + 1 < rest; ++i)
       if (!(ring_.word(ring_.ahead(after_last_head(), i)).flags & kDescNext)) return false;
     return true;
+  }
+
+  // Did the device stop here, whatever was given back further on? The slot is available, and the one before
+  // it was given back or ends the chain of one that was: in a ring made anew neither would be so.
+  bool waits_at(uint32_t spot) const {
+    const uint32_t outstanding = ring_.distance(spot, driver_);
+    if (outstanding == 0 || outstanding > ring_.size() || !available(spot)) return false;
+    for (uint32_t k = 1; k < ring_.size(); ++k) {
+      const uint32_t before = ring_.behind(spot, k);
+      const DescWord word = ring_.word(before);
+      if (lap_of(word) != ring_.lap(before)) return false;
+      if (given_back(word)) return true;
+      if (k > 1 && !(word.flags & kDescNext)) return false;
+    }
+    return false;
+  }
+  bool available(uint32_t spot) const {
+    return lap_of(ring_.word(spot)) == ring_.lap(spot) && !given_back(ring_.word(spot));
+  }
+
+  ResumePoint take_back(ResumePoint point) const {
+    if (!facts_.device_writes) take_back_strays(ring_, driver_, point);
+    return point;
   }
 
   // -- With the undo log
@@ -144,7 +161,10 @@ class Finder {
       while (boundary > 0 && all[boundary - 1].first >= facts_.remembered->undo.size()) --boundary;
     } else {
       if (covers()) mark_covered(start, all);
-      while (boundary > 0 && !all[boundary - 1].given) --boundary;
+      // What lies beyond the log was not given back by this burst.
+      while (boundary > 0 &&
+             (!all[boundary - 1].given || all[boundary - 1].first >= facts_.remembered->undo.size()))
+        --boundary;
     }
     const uint32_t done = boundary == 0 ? 0 : all[boundary - 1].first + all[boundary - 1].slots;
     ResumePoint point = at(ring_.ahead(start, done), ResumeSource::remembered);

@@ -163,6 +163,51 @@ BOOST_AUTO_TEST_CASE(a_remembered_position_that_the_ring_contradicts_is_not_used
   }
 }
 
+// With its back-end away QEMU drops what is on the transmit queue, from a stale position: slot 0 in the next
+// lap.
+BOOST_AUTO_TEST_CASE(what_the_frontend_gave_back_out_of_turn_is_offered_again_without_octets) {
+  std::vector<DescWord> ring(8, word(false, false));  // given back in lap 0, up to slot 5
+  for (int i : {6, 7}) ring[i] = word(false, true, static_cast<uint16_t>(i));
+  ring[0] = word(true, true, 20, 0, 0);
+  for (int i : {1, 2}) ring[i] = word(true, false, static_cast<uint16_t>(20 + i));
+  const gate::RingFacts facts{ring, 1 | wire::kPositionWrap, true, false, false, gate::Remembered{6, {}}};
+  const auto point = gate::find_resume_point(facts);
+  BOOST_TEST(point.position == 6);
+  BOOST_TEST(gate::to_string(point.source) == "remembered");
+  BOOST_TEST(point.commits.empty());
+  BOOST_REQUIRE_EQUAL(point.restores.size(), 1u);
+  BOOST_TEST(point.restores[0].slot == 0);
+  BOOST_TEST((point.restores[0].desired == word(true, false, 20, 0, 0)));
+}
+
+BOOST_AUTO_TEST_CASE(a_whole_chain_that_the_frontend_gave_back_is_emptied) {
+  std::vector<DescWord> ring(8, word(false, false));
+  ring[7] = word(false, true, 7);
+  ring[0] = word(true, true, 20, 0, 0);
+  ring[1] = word(true, false, 20, wire::kDescNext);
+  ring[2] = word(true, false, 20);
+  ring[3] = word(true, false, 21);
+  const auto point =
+      gate::find_resume_point({ring, 3 | wire::kPositionWrap, true, false, false, gate::Remembered{7, {}}});
+  BOOST_TEST(point.position == 7);
+  BOOST_REQUIRE_EQUAL(point.restores.size(), 3u);
+  BOOST_TEST((point.restores[0].desired == word(true, false, 20, wire::kDescNext, 0)));
+  BOOST_TEST((point.restores[1].desired == word(true, false, 20, wire::kDescNext, 0)));
+  BOOST_TEST((point.restores[2].desired == word(true, false, 20, 0, 0)));
+}
+
+BOOST_AUTO_TEST_CASE(a_fresh_ring_that_the_frontend_began_to_serve_wins_over_what_was_remembered) {
+  std::vector<DescWord> ring(8, word(false, false));
+  for (int i : {0, 1}) ring[i] = word(true, true, static_cast<uint16_t>(i), 0, 0);
+  for (int i : {2, 3, 4, 5}) ring[i] = word(true, false, static_cast<uint16_t>(i));
+  for (const uint16_t stale : {4 | wire::kPositionWrap, 6}) {
+    const auto point = gate::find_resume_point({ring, 2 | wire::kPositionWrap, true, false, false,
+                                                gate::Remembered{static_cast<uint16_t>(stale), {}}});
+    BOOST_TEST(point.position == (2 | wire::kPositionWrap));
+    BOOST_TEST(point.restores.empty());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_ring_no_driver_could_have_written_is_left_to_the_frontend) {
   std::vector<DescWord> ring;
   for (int i = 0; i < 8; ++i) ring.push_back(word(i % 2 == 0, false));
