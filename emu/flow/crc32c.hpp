@@ -1,4 +1,5 @@
-// CRC-32C (Castagnoli, RFC 3720 appendix B.4): reflected polynomial 0x82f63b78, initial value and final XOR all ones.
+// CRC-32C (Castagnoli, RFC 3720 appendix B.4): reflected polynomial 0x82f63b78, initial value and final XOR
+// all ones.
 #pragma once
 
 #include <cstddef>
@@ -6,8 +7,8 @@
 
 namespace testbed::flow {
 
-// The checksum of `length` octets after a message whose checksum is `before` (0 for none). Uses the CPU's instruction
-// (SSE4.2) where there is one.
+// The checksum of `length` octets after a message whose checksum is `before` (0 for none). Uses the CPU's
+// instruction (SSE4.2) where there is one.
 uint32_t crc32c(const void* data, size_t length, uint32_t before = 0);
 
 // The table-driven implementation, whatever the CPU has.

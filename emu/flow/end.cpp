@@ -16,7 +16,9 @@ void put(std::vector<Flow*>& by_flow, std::vector<Flow*>& all, uint16_t flow, Fl
 
 }  // namespace
 
-End::End(Transport& transport, const Mac& mac) : transport_(transport), mac_(mac) { rebuild_addresses(); }
+End::End(Transport& transport, const Mac& mac) : transport_(transport), mac_(mac) {
+  rebuild_addresses();
+}
 
 void End::attach(Receiver& receiver) {
   put(receivers_, expecting_, receiver.spec().flow, &receiver);
@@ -79,23 +81,34 @@ void End::take(const Frame& frame, uint16_t queue, uint64_t now_ns, const Moving
   counters_.rx_bytes += frame.length;
   Probe probe;
   switch (read_probe(frame.data, frame.length, probe)) {
-    case Verdict::other: ++counters_.other_rx; return;
-    case Verdict::corrupted:
-      // The flow's number may be what is damaged: then nobody expects it, or the blame falls on another flow of this end.
-      if (Receiver* claimed = receiver(probe.flow)) claimed->corrupted();
-      else ++counters_.corrupted_rx;
+    case Verdict::other:
+      ++counters_.other_rx;
       return;
-    case Verdict::good: break;
+    case Verdict::corrupted:
+      // The flow's number may be what is damaged: then nobody expects it, or the blame falls on another flow
+      // of this end.
+      if (Receiver* claimed = receiver(probe.flow))
+        claimed->corrupted();
+      else
+        ++counters_.corrupted_rx;
+      return;
+    case Verdict::good:
+      break;
   }
   switch (probe.kind) {
-    case Kind::hello: ++counters_.hello_rx; return;
-    case Kind::ack: return take_ack(probe, now_ns);
-    case Kind::probe: return take_probe(probe, frame.length, queue, now_ns, moving);
+    case Kind::hello:
+      ++counters_.hello_rx;
+      return;
+    case Kind::ack:
+      return take_ack(probe, now_ns);
+    case Kind::probe:
+      return take_probe(probe, frame.length, queue, now_ns, moving);
   }
   ++counters_.other_rx;  // a kind of a later version
 }
 
-void End::take_probe(const Probe& probe, uint32_t length, uint16_t queue, uint64_t now_ns, const Moving& moving) {
+void End::take_probe(const Probe& probe, uint32_t length, uint16_t queue, uint64_t now_ns,
+                     const Moving& moving) {
   Receiver* expected = receiver(probe.flow);
   if (!expected || !expected->is_addressed(probe)) return take_unclaimed(probe, now_ns);
   if (expected->arrived(probe, length, queue, now_ns)) moving(*expected);

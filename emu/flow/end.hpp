@@ -1,5 +1,5 @@
-// One end of flows: a transport, the addresses behind it, and the flows that end there. Sorts what arrives, announces its
-// addresses (hello frames), sends acknowledgements.
+// One end of flows: a transport, the addresses behind it, and the flows that end there. Sorts what arrives,
+// announces its addresses (hello frames), sends acknowledgements.
 #pragma once
 
 #include <algorithm>
@@ -25,12 +25,13 @@ struct ForeignArrival {
 };
 
 struct EndCounters {
-  uint64_t tx_packets = 0, tx_bytes = 0;  // all frames the transport took, hellos and acknowledgements included
+  uint64_t tx_packets = 0,
+           tx_bytes = 0;  // all frames the transport took, hellos and acknowledgements included
   uint64_t rx_packets = 0, rx_bytes = 0;
-  uint64_t tx_full = 0;       // bursts that found the ring full
-  uint64_t hellos = 0;        // sent
-  uint64_t acks = 0;          // sent
-  uint64_t other_rx = 0;      // not ours, or of a flow or run nobody here expects
+  uint64_t tx_full = 0;   // bursts that found the ring full
+  uint64_t hellos = 0;    // sent
+  uint64_t acks = 0;      // sent
+  uint64_t other_rx = 0;  // not ours, or of a flow or run nobody here expects
   uint64_t hello_rx = 0;
   uint64_t ack_rx = 0;
   uint64_t foreign_rx = 0;    // probes and acknowledgements for an address of another end
@@ -54,7 +55,8 @@ class End {
   bool link_up() const { return link_up_; }
   // Whether a closed loop goes round here, at either of its ends.
   bool circulating() const {
-    return std::ranges::any_of(sending_, &Sender::circulating) || std::ranges::any_of(expecting_, &Receiver::circulating);
+    return std::ranges::any_of(sending_, &Sender::circulating) ||
+           std::ranges::any_of(expecting_, &Receiver::circulating);
   }
 
   void attach(Receiver& receiver);
@@ -91,7 +93,7 @@ class End {
   std::vector<Mac> addresses_;
   std::unordered_set<uint64_t> own_;
   bool link_up_ = false;
-  size_t hello_cursor_ = 0;      // next address to announce; addresses_.size(): all done
+  size_t hello_cursor_ = 0;  // next address to announce; addresses_.size(): all done
   uint64_t next_hello_ns_ = 0;
 };
 

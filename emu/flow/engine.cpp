@@ -8,13 +8,15 @@ namespace testbed::flow {
 
 namespace {
 
-// A number no earlier life of this flow had, not even in a process that was killed or a guest that was rebooted: from the
-// calendar's nanoseconds, scrambled, so that equal ones are as likely as any two of 2^32. Never 0.
+// A number no earlier life of this flow had, not even in a process that was killed or a guest that was
+// rebooted: from the calendar's nanoseconds, scrambled, so that equal ones are as likely as any two of 2^32.
+// Never 0.
 uint32_t fresh_number() {
   static uint64_t previous = 0;
   timespec ts;
   clock_gettime(CLOCK_REALTIME, &ts);
-  previous = scramble(previous ^ (static_cast<uint64_t>(ts.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(ts.tv_nsec)));
+  previous = scramble(
+      previous ^ (static_cast<uint64_t>(ts.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(ts.tv_nsec)));
   return static_cast<uint32_t>(previous >> 32) | 1u;
 }
 
@@ -25,19 +27,21 @@ Error no_flow(uint16_t flow) {
 Result<void> check(const SendSpec& spec, const Transport& transport) {
   const uint32_t largest = SizeMix(spec.sizes).largest();
   if (largest > transport.max_frame())
-    return fail(Errc::invalid_argument, "flow " + std::to_string(spec.flow) + ": frames of " + std::to_string(largest) +
-                                            " octets do not fit frontend " + spec.end + ", which takes " +
+    return fail(Errc::invalid_argument, "flow " + std::to_string(spec.flow) + ": frames of " +
+                                            std::to_string(largest) + " octets do not fit frontend " +
+                                            spec.end + ", which takes " +
                                             std::to_string(transport.max_frame()));
   if (spec.queue >= transport.queues())
-    return fail(Errc::invalid_argument, "flow " + std::to_string(spec.flow) + ": frontend " + spec.end + " has " +
-                                            std::to_string(transport.queues()) + " queues, no queue " +
-                                            std::to_string(spec.queue));
+    return fail(Errc::invalid_argument, "flow " + std::to_string(spec.flow) + ": frontend " + spec.end +
+                                            " has " + std::to_string(transport.queues()) +
+                                            " queues, no queue " + std::to_string(spec.queue));
   return {};
 }
 
 }  // namespace
 
-FlowEngine::FlowEngine(Emit emit, Clock clock) : emit_(std::move(emit)), clock_(std::move(clock)) {}
+FlowEngine::FlowEngine(Emit emit, Clock clock) : emit_(std::move(emit)), clock_(std::move(clock)) {
+}
 
 End* FlowEngine::find_end(const std::string& name) {
   const auto found = ends_.find(name);
@@ -120,11 +124,13 @@ Result<void> FlowEngine::set(uint16_t flow, const FlowChange& change) {
   if (sender == senders_.end() && receiver == receivers_.end()) return tl::unexpected(no_flow(flow));
   if (change.rate_pps && sender != senders_.end()) {
     if (sender->second->closed_loop())
-      return fail(Errc::invalid_argument, "flow " + std::to_string(flow) + " is a closed loop: it has no rate");
+      return fail(Errc::invalid_argument,
+                  "flow " + std::to_string(flow) + " is a closed loop: it has no rate");
     sender->second->set_rate(*change.rate_pps, clock_());
   }
   if (change.rate_pps && receiver != receivers_.end()) receiver->second->set_rate(*change.rate_pps);
-  if (change.clock_offset_ns && receiver != receivers_.end()) receiver->second->set_clock_offset(*change.clock_offset_ns);
+  if (change.clock_offset_ns && receiver != receivers_.end())
+    receiver->second->set_clock_offset(*change.clock_offset_ns);
   return {};
 }
 
@@ -134,8 +140,11 @@ Activity FlowEngine::poll() {
   for (auto& [name, end] : ends_) poll_end(name, *end, now_ns, activity);
   for (auto& [id, receiver] : receivers_)
     if (receiver->fell_silent(now_ns))
-      emit_("flow.outage", {{"flow", receiver->spec().name}, {"id", id}, {"start_ns", receiver->record().outages.last_ns()}});
-  for (auto& [id, sender] : senders_) activity.next_send_ns = std::min(activity.next_send_ns, sender->next_due_ns());
+      emit_(
+          "flow.outage",
+          {{"flow", receiver->spec().name}, {"id", id}, {"start_ns", receiver->record().outages.last_ns()}});
+  for (auto& [id, sender] : senders_)
+    activity.next_send_ns = std::min(activity.next_send_ns, sender->next_due_ns());
   return activity;
 }
 

@@ -1,16 +1,15 @@
-// The flows of one process: its ends (a transport and the MACs behind it), the senders and the receivers on them. Knows no
-// thread: whoever owns it calls poll() again and again, and everything else between two polls.
+// The flows of one process: its ends (a transport and the MACs behind it), the senders and the receivers on
+// them. Knows no thread: whoever owns it calls poll() again and again, and everything else between two polls.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include "core/base/clock.hpp"
 #include "core/base/result.hpp"
@@ -23,8 +22,8 @@ namespace testbed::flow {
 
 // What a poll found, so that its caller can decide how to wait for the next.
 struct Activity {
-  uint32_t frames = 0;               // sent or received
-  bool busy = false;                 // a closed loop is running: wait as little as possible
+  uint32_t frames = 0;                 // sent or received
+  bool busy = false;                   // a closed loop is running: wait as little as possible
   uint64_t next_send_ns = UINT64_MAX;  // when the next paced frame is due
 };
 
@@ -42,7 +41,8 @@ class FlowEngine {
   Result<void> remove_end(const std::string& name);
 
   // Makes a sender (it does not send before start()) or a receiver; one of the same flow is replaced.
-  // Errc::not_found: no such end. Errc::invalid_argument: a frame size the transport cannot carry, no such queue...
+  // Errc::not_found: no such end. Errc::invalid_argument: a frame size the transport cannot carry, no such
+  // queue...
   Result<void> send(const SendSpec& spec);
   Result<void> expect(const ExpectSpec& spec);
   Result<void> remove(uint16_t flow);

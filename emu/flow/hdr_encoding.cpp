@@ -54,7 +54,8 @@ std::string zlib_stored(std::string_view data) {
     const auto length = static_cast<uint16_t>(std::min(kBlock, data.size() - at));
     const bool last = at + length == data.size();
     const auto inverse = static_cast<uint16_t>(~length);
-    for (const unsigned octet : {last ? 1u : 0u, length & 0xffu, unsigned{length} >> 8, inverse & 0xffu, unsigned{inverse} >> 8})
+    for (const unsigned octet :
+         {last ? 1u : 0u, length & 0xffu, unsigned{length} >> 8, inverse & 0xffu, unsigned{inverse} >> 8})
       out += static_cast<char>(octet);
     out += data.substr(at, length);
     at += length;
@@ -68,7 +69,8 @@ std::string base64(std::string_view data) {
   std::string out;
   for (size_t i = 0; i < data.size(); i += 3) {
     uint32_t group = 0;
-    for (size_t k = 0; k < 3; ++k) group = group << 8 | (i + k < data.size() ? static_cast<uint8_t>(data[i + k]) : 0u);
+    for (size_t k = 0; k < 3; ++k)
+      group = group << 8 | (i + k < data.size() ? static_cast<uint8_t>(data[i + k]) : 0u);
     for (size_t k = 0; k < 4; ++k) out += i + k <= data.size() ? kDigits[group >> (18 - 6 * k) & 63] : '=';
   }
   return out;

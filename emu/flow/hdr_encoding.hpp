@@ -5,9 +5,11 @@
 //       0x1c849313, length of the counts in bytes, 0 (index offset), significant digits      int32 each
 //       lowest and highest trackable value                                                  int64 each
 //       1.0 (value conversion ratio)                                                        double
-//       counts by index as ZigZag LEB128 numbers; -n stands for n empty buckets; trailing empty ones are left out
+//       counts by index as ZigZag LEB128 numbers; -n stands for n empty buckets; trailing empty ones are left
+//       out
 //
-// The zlib stream uses stored blocks (RFC 1951, 3.2.4): any inflater reads it, and no library is needed to write it.
+// The zlib stream uses stored blocks (RFC 1951, 3.2.4): any inflater reads it, and no library is needed to
+// write it.
 #pragma once
 
 #include <cstdint>

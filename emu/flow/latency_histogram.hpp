@@ -1,5 +1,6 @@
-// A histogram of latencies whose buckets are exact to two significant digits (under 0.8 %): HdrHistogram's layout for
-// values from 1 ns to an hour (http://hdrhistogram.org/, "HdrHistogram" by Gil Tene: 256 sub-buckets, halves shared).
+// A histogram of latencies whose buckets are exact to two significant digits (under 0.8 %): HdrHistogram's
+// layout for values from 1 ns to an hour (http://hdrhistogram.org/, "HdrHistogram" by Gil Tene: 256
+// sub-buckets, halves shared).
 #pragma once
 
 #include <bit>
@@ -26,13 +27,15 @@ class LatencyHistogram {
 
   uint64_t total() const { return total_; }
   uint64_t max_ns() const { return max_ns_; }
-  // The value that `percent` of the samples do not exceed: the highest of its bucket. 0 when there are no samples.
+  // The value that `percent` of the samples do not exceed: the highest of its bucket. 0 when there are no
+  // samples.
   uint64_t percentile(double percent) const;
   // HdrHistogram's V2 compressed encoding in base64 ("HISTFAAA..."); any of its tools reads it.
   std::string encoded() const;
 
   static size_t index_of(uint64_t value) {
-    const auto bucket = static_cast<unsigned>(std::bit_width(value | ((2u << kHalfMagnitude) - 1))) - kHalfMagnitude - 1;
+    const auto bucket =
+        static_cast<unsigned>(std::bit_width(value | ((2u << kHalfMagnitude) - 1))) - kHalfMagnitude - 1;
     return (static_cast<size_t>(bucket) << kHalfMagnitude) + (value >> bucket);
   }
   static uint64_t highest_of(size_t index);

@@ -1,7 +1,8 @@
 // Outages of a flow as its receiver sees them: silences longer than a threshold while the sender was sending.
 //
-// A sender that was told to stop is silent too. Every probe carries its sender's age, the time since the flow was last
-// started, and a silence is counted from there at the earliest: what lies before is the sender's own pause.
+// A sender that was told to stop is silent too. Every probe carries its sender's age, the time since the flow
+// was last started, and a silence is counted from there at the earliest: what lies before is the sender's own
+// pause.
 #pragma once
 
 #include <algorithm>
@@ -29,8 +30,8 @@ class OutageDetector {
   }
   uint64_t threshold_ns() const { return threshold_ns_; }
 
-  // A good packet came; the sender had been sending for `sending_ns` by then. True when the flow begins to move: with the
-  // first packet, and with the first after a silence that was announced.
+  // A good packet came; the sender had been sending for `sending_ns` by then. True when the flow begins to
+  // move: with the first packet, and with the first after a silence that was announced.
   bool arrived(uint64_t now_ns, uint64_t sending_ns) {
     const uint64_t silence = now_ns > last_ns_ ? now_ns - last_ns_ : 0;
     const bool first = last_ns_ == 0;
@@ -54,8 +55,10 @@ class OutageDetector {
 
  private:
   void keep(Outage outage) {
-    if (outages_.size() < kMaxKept) outages_.push_back(outage);
-    else ++dropped_;
+    if (outages_.size() < kMaxKept)
+      outages_.push_back(outage);
+    else
+      ++dropped_;
   }
 
   uint64_t threshold_ns_ = kMinThreshold_ns;

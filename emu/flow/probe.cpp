@@ -11,8 +11,22 @@ namespace testbed::flow {
 namespace {
 
 enum Offset : size_t {
-  kDestination = 0, kSource = 6, kType = 12, kMagic = 14, kVersion = 16, kKind = 17, kRun = 18, kEpoch = 22, kFlow = 26,
-  kStream = 28, kAge = 30, kSequence = 34, kStamp = 42, kLength = 50, kCrc = 52, kPayload = 56,
+  kDestination = 0,
+  kSource = 6,
+  kType = 12,
+  kMagic = 14,
+  kVersion = 16,
+  kKind = 17,
+  kRun = 18,
+  kEpoch = 22,
+  kFlow = 26,
+  kStream = 28,
+  kAge = 30,
+  kSequence = 34,
+  kStamp = 42,
+  kLength = 50,
+  kCrc = 52,
+  kPayload = 56,
 };
 static_assert(kPayload == kProbeHeader);
 
@@ -89,8 +103,8 @@ ProbeTemplate::ProbeTemplate(const Probe& probe, uint64_t seed)
   put32(header_ + kCrc, 0);
 }
 
-void ProbeTemplate::write(uint8_t* frame, uint32_t length, uint16_t stream, uint64_t sequence, uint32_t age_us,
-                          uint64_t stamp_ns) const {
+void ProbeTemplate::write(uint8_t* frame, uint32_t length, uint16_t stream, uint64_t sequence,
+                          uint32_t age_us, uint64_t stamp_ns) const {
   std::memcpy(frame, header_, kProbeHeader);
   put16(frame + kDestination + 4, static_cast<uint16_t>(destination_low_ + stream));
   put16(frame + kSource + 4, static_cast<uint16_t>(source_low_ + stream));
@@ -99,7 +113,8 @@ void ProbeTemplate::write(uint8_t* frame, uint32_t length, uint16_t stream, uint
   put64(frame + kSequence, sequence);
   put64(frame + kStamp, stamp_ns);
   put16(frame + kLength, static_cast<uint16_t>(length));
-  fill_payload(frame + kPayload, length - kPayload, packet_key(seed_, get16(header_ + kFlow), stream, sequence));
+  fill_payload(frame + kPayload, length - kPayload,
+               packet_key(seed_, get16(header_ + kFlow), stream, sequence));
   put32(frame + kCrc, checksum(frame, length));
 }
 

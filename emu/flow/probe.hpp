@@ -1,5 +1,5 @@
-// The probe: the frame that flows are made of. It says who sent it, which it is, when it left, and proves that it arrived
-// as it was sent. Docs: docs/protocol.md, "The probe frame". All fields big endian:
+// The probe: the frame that flows are made of. It says who sent it, which it is, when it left, and proves
+// that it arrived as it was sent. Docs: docs/protocol.md, "The probe frame". All fields big endian:
 //
 //    0  destination MAC      6 octets
 //    6  source MAC           6
@@ -12,14 +12,14 @@
 //   26  flow                 2
 //   28  stream               2
 //   30  age                  4   microseconds since the sender's flow.start; stays at its maximum
-//   34  sequence             8   of the stream, from 0; in an ack: frames of this epoch that passed, see receiver.hpp
-//   42  stamp                8   sender's clock when it was sent, ns
-//   50  length               2   octets of the whole frame
-//   52  crc                  4   CRC-32C of the whole frame but these four octets
+//   34  sequence             8   of the stream, from 0; in an ack: frames of this epoch that passed, see
+//   receiver.hpp 42  stamp                8   sender's clock when it was sent, ns 50  length               2
+//   octets of the whole frame 52  crc                  4   CRC-32C of the whole frame but these four octets
 //   56  payload              4 or more
 //
-// The payload follows from (seed, flow, stream, sequence): frames differ everywhere, so that a frame with another one's
-// octets in it (a reused buffer, a torn copy) does not match its checksum. The receiver only needs the checksum.
+// The payload follows from (seed, flow, stream, sequence): frames differ everywhere, so that a frame with
+// another one's octets in it (a reused buffer, a torn copy) does not match its checksum. The receiver only
+// needs the checksum.
 #pragma once
 
 #include <cstddef>
@@ -48,7 +48,8 @@ struct Probe {
   bool operator==(const Probe&) const = default;
 };
 
-// What is the same in all probes of a sender, laid out once. Then one frame costs a copy, a few stores and the checksum.
+// What is the same in all probes of a sender, laid out once. Then one frame costs a copy, a few stores and
+// the checksum.
 class ProbeTemplate {
  public:
   // The destination, source, stream, age, sequence and stamp of `probe` are those of stream 0 at its start.
@@ -73,8 +74,8 @@ enum class Verdict : uint8_t {
   corrupted,  // our EtherType, and then it does not add up
 };
 
-// Reads and checks a frame. `probe` is filled in also for a corrupted frame (with whatever stands there), except when it
-// is shorter than kMinFrame.
+// Reads and checks a frame. `probe` is filled in also for a corrupted frame (with whatever stands there),
+// except when it is shorter than kMinFrame.
 Verdict read_probe(const uint8_t* frame, uint32_t length, Probe& probe);
 
 // A number that looks random and follows from its arguments: the base of payloads, of sizes in a mix.

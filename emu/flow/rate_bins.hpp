@@ -1,6 +1,7 @@
-// Packets per interval, for the picture of a flow's rate over time. Bins begin 10 ms wide and lie at multiples of their
-// width, so that those of sender and receiver fall together. When there would be too many, neighbours are added and the width
-// doubles: memory is bounded, nothing is forgotten, and the width stands in the report.
+// Packets per interval, for the picture of a flow's rate over time. Bins begin 10 ms wide and lie at
+// multiples of their width, so that those of sender and receiver fall together. When there would be too many,
+// neighbours are added and the width doubles: memory is bounded, nothing is forgotten, and the width stands
+// in the report.
 #pragma once
 
 #include <cstddef>
@@ -21,11 +22,13 @@ class RateBins {
 
   // Times may go backwards a little (another thread's clock); before the first bin they count there.
   void add(uint64_t now_ns, uint32_t count, uint64_t peak_ns = 0) {
-    if (now_ns - start_ns_ - current_ * width_ns_ >= width_ns_) [[unlikely]] move_to(now_ns);
+    if (now_ns - start_ns_ - current_ * width_ns_ >= width_ns_) [[unlikely]]
+      move_to(now_ns);
     Bin& bin = bins_[current_];
     bin.count += count;
     const uint64_t peak_us = peak_ns / 1000;
-    if (peak_us > bin.peak_us) bin.peak_us = peak_us > UINT32_MAX ? UINT32_MAX : static_cast<uint32_t>(peak_us);
+    if (peak_us > bin.peak_us)
+      bin.peak_us = peak_us > UINT32_MAX ? UINT32_MAX : static_cast<uint32_t>(peak_us);
   }
 
   uint64_t start_ns() const { return start_ns_; }

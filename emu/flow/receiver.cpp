@@ -19,13 +19,16 @@ Receiver::Receiver(const ExpectSpec& spec, uint32_t life) : spec_(spec), life_(l
 
 void Receiver::set_rate(double rate_pps) {
   spec_.rate_pps = rate_pps;
-  if (spec_.outage_threshold_ns) record_.outages.set_threshold(spec_.outage_threshold_ns);
-  else record_.outages.set_threshold_for(rate_pps);
+  if (spec_.outage_threshold_ns)
+    record_.outages.set_threshold(spec_.outage_threshold_ns);
+  else
+    record_.outages.set_threshold_for(rate_pps);
 }
 
 Incarnation* Receiver::incarnation(uint32_t epoch) {
   auto& all = record_.incarnations;
-  if (current_ < all.size() && all[current_].epoch == epoch) [[likely]] return &all[current_];
+  if (current_ < all.size() && all[current_].epoch == epoch) [[likely]]
+    return &all[current_];
   const auto found = std::ranges::find(all, epoch, &Incarnation::epoch);
   if (found == all.end()) {
     if (all.size() >= ReceiverRecord::kMaxIncarnations) return nullptr;

@@ -1,7 +1,7 @@
 // One flow's receiving side: what arrived, how late, and what did not.
 //
-// A sender that was killed and started anew begins again at sequence 0 under another epoch. Each epoch is accounted for on
-// its own (an incarnation), late packets of an earlier one included.
+// A sender that was killed and started anew begins again at sequence 0 under another epoch. Each epoch is
+// accounted for on its own (an incarnation), late packets of an earlier one included.
 #pragma once
 
 #include <cstdint>
@@ -24,13 +24,13 @@ struct ExpectSpec {
   std::string end;
   uint32_t run = 0;
   uint64_t seed = 0;
-  Mac mac;                            // of stream 0
+  Mac mac;  // of stream 0
   uint16_t streams = 1;
-  bool acknowledge = false;           // closed loop
-  Mac reply_to;                       // the sender's address, of stream 0
-  uint64_t outage_threshold_ns = 0;   // 0: from rate_pps
-  double rate_pps = 0;                // the nominal one; 0: not known
-  int64_t clock_offset_ns = 0;        // this end's clock minus the sender's
+  bool acknowledge = false;          // closed loop
+  Mac reply_to;                      // the sender's address, of stream 0
+  uint64_t outage_threshold_ns = 0;  // 0: from rate_pps
+  double rate_pps = 0;               // the nominal one; 0: not known
+  int64_t clock_offset_ns = 0;       // this end's clock minus the sender's
 };
 
 struct Incarnation {
@@ -49,9 +49,10 @@ struct ReceiverRecord {
   std::string name, end;
   uint64_t received = 0, received_bytes = 0;  // distinct good packets
   uint64_t duplicated = 0, reordered = 0, corrupted = 0;
-  uint64_t unclear = 0;           // late or duplicate, see SequenceTracker
-  uint64_t strangers = 0;         // of an epoch beyond kMaxIncarnations
-  uint64_t negative_latency = 0;  // stamps from the future: the clock offset is wrong by more than the latency
+  uint64_t unclear = 0;    // late or duplicate, see SequenceTracker
+  uint64_t strangers = 0;  // of an epoch beyond kMaxIncarnations
+  uint64_t negative_latency =
+      0;  // stamps from the future: the clock offset is wrong by more than the latency
   uint64_t first_ns = 0, last_ns = 0;
   std::vector<Incarnation> incarnations;  // oldest first
   OutageDetector outages;
@@ -71,7 +72,8 @@ class Receiver {
   const ReceiverRecord& record() const { return record_; }
 
   bool is_addressed(const Probe& probe) const {
-    return probe.run == spec_.run && probe.stream < spec_.streams && probe.destination == spec_.mac.plus(probe.stream);
+    return probe.run == spec_.run && probe.stream < spec_.streams &&
+           probe.destination == spec_.mac.plus(probe.stream);
   }
   // A good probe of this flow, addressed to it. True when the flow begins to move (again).
   bool arrived(const Probe& probe, uint32_t length, uint16_t queue, uint64_t now_ns);
@@ -100,7 +102,7 @@ class Receiver {
   ExpectSpec spec_;
   uint32_t life_;
   ReceiverRecord record_;
-  size_t current_ = 0;       // index of the incarnation that sent the last packet
+  size_t current_ = 0;  // index of the incarnation that sent the last packet
   uint64_t newest_stamp_ns_ = 0;
   bool owes_ack_ = false;
   uint64_t quiet_since_ns_ = 0;

@@ -90,52 +90,46 @@ json foreign_of(const std::vector<ForeignArrival>& foreign) {
 }  // namespace
 
 json sender_report(const SenderRecord& record) {
-  return {{"flow", record.flow},
-          {"name", record.name},
-          {"frontend", record.end},
-          {"epoch", record.epoch},
-          {"sent", record.sent},
-          {"sent_bytes", record.sent_bytes},
-          {"blocked", record.blocked},
-          {"skipped", record.skipped},
-          {"timeouts", record.timeouts},
-          {"first_ns", record.first_ns},
-          {"last_ns", record.last_ns},
-          {"bins", count_bins(record.bins, "sent")},
-          {"queues", record.queues},
-          {"next", record.next}};
+  return {
+      {"flow", record.flow},         {"name", record.name},       {"frontend", record.end},
+      {"epoch", record.epoch},       {"sent", record.sent},       {"sent_bytes", record.sent_bytes},
+      {"blocked", record.blocked},   {"skipped", record.skipped}, {"timeouts", record.timeouts},
+      {"first_ns", record.first_ns}, {"last_ns", record.last_ns}, {"bins", count_bins(record.bins, "sent")},
+      {"queues", record.queues},     {"next", record.next}};
 }
 
-json receiver_report(const ReceiverRecord& record, const std::vector<ForeignArrival>& foreign, uint64_t now_ns) {
+json receiver_report(const ReceiverRecord& record, const std::vector<ForeignArrival>& foreign,
+                     uint64_t now_ns) {
   const auto& incarnations = record.incarnations;
   const uint64_t merged = merged_in(incarnations);
-  return {{"flow", record.flow},
-          {"name", record.name},
-          {"frontend", record.end},
-          {"received", record.received},
-          {"received_bytes", record.received_bytes},
-          {"lost", record.missing()},
-          {"duplicated", record.duplicated},
-          {"reordered", record.reordered},
-          {"corrupted", record.corrupted},
-          {"foreign", foreign.size()},
-          {"unclear", record.unclear},
-          {"strangers", record.strangers},
-          {"merged", merged},
-          {"exact", merged == 0 && record.unclear == 0 && record.strangers == 0 && record.outages.dropped() == 0},
-          {"first_ns", record.first_ns},
-          {"last_ns", record.last_ns},
-          {"highest", incarnations.empty() ? json::array() : highest_of(incarnations.back())},
-          {"gaps", gaps_of(incarnations)},
-          {"incarnations", incarnations_of(incarnations)},
-          {"outages", outages_of(record.outages, now_ns)},
-          {"outage_threshold_ns", record.outages.threshold_ns()},
-          {"latency", record.latency.encoded()},
-          {"latency_ns", percentiles(record.latency)},
-          {"negative_latency", record.negative_latency},
-          {"bins", arrival_bins(record.bins)},
-          {"queues", record.queues},
-          {"foreign_arrivals", foreign_of(foreign)}};
+  return {
+      {"flow", record.flow},
+      {"name", record.name},
+      {"frontend", record.end},
+      {"received", record.received},
+      {"received_bytes", record.received_bytes},
+      {"lost", record.missing()},
+      {"duplicated", record.duplicated},
+      {"reordered", record.reordered},
+      {"corrupted", record.corrupted},
+      {"foreign", foreign.size()},
+      {"unclear", record.unclear},
+      {"strangers", record.strangers},
+      {"merged", merged},
+      {"exact", merged == 0 && record.unclear == 0 && record.strangers == 0 && record.outages.dropped() == 0},
+      {"first_ns", record.first_ns},
+      {"last_ns", record.last_ns},
+      {"highest", incarnations.empty() ? json::array() : highest_of(incarnations.back())},
+      {"gaps", gaps_of(incarnations)},
+      {"incarnations", incarnations_of(incarnations)},
+      {"outages", outages_of(record.outages, now_ns)},
+      {"outage_threshold_ns", record.outages.threshold_ns()},
+      {"latency", record.latency.encoded()},
+      {"latency_ns", percentiles(record.latency)},
+      {"negative_latency", record.negative_latency},
+      {"bins", arrival_bins(record.bins)},
+      {"queues", record.queues},
+      {"foreign_arrivals", foreign_of(foreign)}};
 }
 
 }  // namespace testbed::flow

@@ -51,7 +51,8 @@ void Sender::set_rate(double rate_pps, uint64_t now_ns) {
 
 uint64_t Sender::next_due_ns() const {
   if (!running_ || closed_loop() || spec_.rate_pps <= 0) return UINT64_MAX;
-  return pace_from_ns_ + static_cast<uint64_t>(std::ceil(static_cast<double>(taken_ + 1) * 1e9 / spec_.rate_pps));
+  return pace_from_ns_ +
+         static_cast<uint64_t>(std::ceil(static_cast<double>(taken_ + 1) * 1e9 / spec_.rate_pps));
 }
 
 uint32_t Sender::allowance(uint64_t now_ns) {
@@ -62,8 +63,8 @@ uint32_t Sender::allowance(uint64_t now_ns) {
   }
   const auto due = static_cast<uint64_t>(static_cast<double>(now_ns - pace_from_ns_) * spec_.rate_pps / 1e9);
   const uint64_t behind = due - std::min(due, taken_);
-  const uint64_t limit =
-      std::max<uint64_t>(kBurst, static_cast<uint64_t>(spec_.rate_pps * static_cast<double>(kCatchUp_ns) / 1e9));
+  const uint64_t limit = std::max<uint64_t>(
+      kBurst, static_cast<uint64_t>(spec_.rate_pps * static_cast<double>(kCatchUp_ns) / 1e9));
   if (behind <= limit) return static_cast<uint32_t>(behind);
   record_.skipped += behind - limit;
   taken_ += behind - limit;
@@ -103,7 +104,8 @@ uint32_t Sender::poll(Transport& transport, bool link_up, uint64_t now_ns) {
   return sent;
 }
 
-// Paced: to each lane the same, and who gets one more goes round. A full queue costs what was its share and nobody else's.
+// Paced: to each lane the same, and who gets one more goes round. A full queue costs what was its share and
+// nobody else's.
 uint32_t Sender::deal_out(Transport& transport, uint32_t due, uint64_t now_ns) {
   const auto lanes = static_cast<uint32_t>(lanes_.size());
   uint32_t sent = 0;

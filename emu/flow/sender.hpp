@@ -1,12 +1,13 @@
-// One flow's sending side. Paced: frames are due at a rate, and what is due while the ring is full (or the link down) is counted
-// as blocked and never sent. Closed loop: at most `window` frames are on their way, and the receiver's acknowledgements make
-// room for more. A frame the transport refuses uses up no sequence number.
+// One flow's sending side. Paced: frames are due at a rate, and what is due while the ring is full (or the
+// link down) is counted as blocked and never sent. Closed loop: at most `window` frames are on their way, and
+// the receiver's acknowledgements make room for more. A frame the transport refuses uses up no sequence
+// number.
 #pragma once
 
 #include <cstdint>
-#include <utility>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "emu/flow/mac.hpp"
@@ -24,12 +25,12 @@ struct SendSpec {
   std::string end;
   uint32_t run = 0;
   uint64_t seed = 0;
-  double rate_pps = 0;       // paced, when window is 0
-  uint32_t window = 0;       // closed loop: frames on their way
+  double rate_pps = 0;  // paced, when window is 0
+  uint32_t window = 0;  // closed loop: frames on their way
   std::vector<SizeRange> sizes;
-  Mac source, destination;   // of stream 0
+  Mac source, destination;  // of stream 0
   uint16_t streams = 1;
-  int queue = -1;            // -1: stream i leaves by queue i % queues
+  int queue = -1;  // -1: stream i leaves by queue i % queues
 };
 
 // What flow.set may change while a flow runs.
@@ -44,9 +45,10 @@ struct SenderRecord {
   std::string name, end;
   uint32_t epoch = 0;
   uint64_t sent = 0, sent_bytes = 0;
-  uint64_t blocked = 0;    // were due and found the ring full or the link down; a closed loop counts each such moment once
-  uint64_t skipped = 0;    // were due while the process did not run for longer than kCatchUp_ns
-  uint64_t timeouts = 0;   // closed loop: times the rest of a window was given up for lost
+  uint64_t blocked =
+      0;  // were due and found the ring full or the link down; a closed loop counts each such moment once
+  uint64_t skipped = 0;   // were due while the process did not run for longer than kCatchUp_ns
+  uint64_t timeouts = 0;  // closed loop: times the rest of a window was given up for lost
   uint64_t first_ns = 0, last_ns = 0;
   RateBins bins;
   std::vector<uint64_t> queues;  // frames by queue
@@ -55,8 +57,8 @@ struct SenderRecord {
 
 class Sender {
  public:
-  // What a paced sender that was held up makes good, at the most; the rest is skipped. (A burst of more than this would only
-  // overflow rings and measure that.)
+  // What a paced sender that was held up makes good, at the most; the rest is skipped. (A burst of more than
+  // this would only overflow rings and measure that.)
   static constexpr uint64_t kCatchUp_ns = 20'000'000;
 
   // `epoch` tells this sender's frames from those of the flow's sender before it.
@@ -103,11 +105,11 @@ class Sender {
   SenderRecord record_;
   Window window_;
   bool running_ = false;
-  bool stuck_ = false;           // closed loop: the last attempt was refused
-  uint64_t started_ns_ = 0;      // flow.start
-  uint64_t pace_from_ns_ = 0;    // frames are counted as due from here
-  uint64_t taken_ = 0;           // due frames that were sent, blocked or skipped since
-  uint16_t arranged_for_ = 0;    // queues of the transport when lanes_ were made
+  bool stuck_ = false;         // closed loop: the last attempt was refused
+  uint64_t started_ns_ = 0;    // flow.start
+  uint64_t pace_from_ns_ = 0;  // frames are counted as due from here
+  uint64_t taken_ = 0;         // due frames that were sent, blocked or skipped since
+  uint16_t arranged_for_ = 0;  // queues of the transport when lanes_ were made
   std::vector<Lane> lanes_;
   size_t next_lane_ = 0;
 };

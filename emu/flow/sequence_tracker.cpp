@@ -45,7 +45,8 @@ void SequenceTracker::make_room() {
     merged_ += high.first - low.last - 1;
     gaps_[i] = {low.first, high.last, low.missing + high.missing, low.after_ns, high.before_ns};
   }
-  gaps_.erase(gaps_.begin() + static_cast<std::ptrdiff_t>(pairs), gaps_.begin() + static_cast<std::ptrdiff_t>(2 * pairs));
+  gaps_.erase(gaps_.begin() + static_cast<std::ptrdiff_t>(pairs),
+              gaps_.begin() + static_cast<std::ptrdiff_t>(2 * pairs));
 }
 
 }  // namespace testbed::flow

@@ -32,27 +32,38 @@ Result<json> empty_or_error(const Result<void>& result) {
 
 json status_of(const End& end) {
   const EndCounters& c = end.counters();
-  return {{"link", end.link_up()},     {"mac", to_string(end.mac())},
+  return {{"link", end.link_up()},
+          {"mac", to_string(end.mac())},
           {"queues", end.transport().queues()},
           {"max_frame", end.transport().max_frame()},
-          {"tx_packets", c.tx_packets}, {"rx_packets", c.rx_packets}, {"tx_bytes", c.tx_bytes},
-          {"rx_bytes", c.rx_bytes},     {"tx_full", c.tx_full},       {"hellos", c.hellos},
-          {"acks", c.acks},             {"hello_rx", c.hello_rx},     {"ack_rx", c.ack_rx},
-          {"other_rx", c.other_rx},     {"foreign_rx", c.foreign_rx}, {"corrupted_rx", c.corrupted_rx}};
+          {"tx_packets", c.tx_packets},
+          {"rx_packets", c.rx_packets},
+          {"tx_bytes", c.tx_bytes},
+          {"rx_bytes", c.rx_bytes},
+          {"tx_full", c.tx_full},
+          {"hellos", c.hellos},
+          {"acks", c.acks},
+          {"hello_rx", c.hello_rx},
+          {"ack_rx", c.ack_rx},
+          {"other_rx", c.other_rx},
+          {"foreign_rx", c.foreign_rx},
+          {"corrupted_rx", c.corrupted_rx}};
 }
 
 }  // namespace
 
-FlowService::FlowService(FlowEngine& engine, OnEngine on_engine) : engine_(engine), on_engine_(std::move(on_engine)) {}
+FlowService::FlowService(FlowEngine& engine, OnEngine on_engine)
+    : engine_(engine), on_engine_(std::move(on_engine)) {
+}
 
 std::vector<std::pair<std::string, FlowService::Handler>> FlowService::methods() {
   const auto bind = [this](auto method) {
     return [this, method](const json& params) -> Result<json> { return (this->*method)(params); };
   };
-  return {{"flow.send", bind(&FlowService::send)},     {"flow.expect", bind(&FlowService::expect)},
-          {"flow.remove", bind(&FlowService::remove)}, {"flow.start", bind(&FlowService::start)},
-          {"flow.stop", bind(&FlowService::stop)},     {"flow.set", bind(&FlowService::set)},
-          {"flow.counts", bind(&FlowService::counts)}, {"flow.report", bind(&FlowService::report)},
+  return {{"flow.send", bind(&FlowService::send)},        {"flow.expect", bind(&FlowService::expect)},
+          {"flow.remove", bind(&FlowService::remove)},    {"flow.start", bind(&FlowService::start)},
+          {"flow.stop", bind(&FlowService::stop)},        {"flow.set", bind(&FlowService::set)},
+          {"flow.counts", bind(&FlowService::counts)},    {"flow.report", bind(&FlowService::report)},
           {"frontend.status", bind(&FlowService::status)}};
 }
 
@@ -137,7 +148,8 @@ Result<json> FlowService::report(const json& params) {
     for (const auto& [id, sender] : engine_.senders()) ids.insert(id);
     for (const auto& [id, receiver] : engine_.receivers()) ids.insert(id);
   });
-  if (*which && !ids.contains(**which)) return fail(Errc::not_found, "no flow " + std::to_string(**which) + " here");
+  if (*which && !ids.contains(**which))
+    return fail(Errc::not_found, "no flow " + std::to_string(**which) + " here");
   if (*which) ids = {**which};
   json all = json::object();
   // One flow at a time: copying all of them would keep the engine from its rings for too long.
@@ -148,7 +160,8 @@ Result<json> FlowService::report(const json& params) {
     uint64_t now = 0;
     on_engine_([&] {
       now = engine_.now();
-      if (const auto found = engine_.senders().find(id); found != engine_.senders().end()) sent = found->second->record();
+      if (const auto found = engine_.senders().find(id); found != engine_.senders().end())
+        sent = found->second->record();
       const auto found = engine_.receivers().find(id);
       if (found == engine_.receivers().end()) return;
       received = found->second->record();

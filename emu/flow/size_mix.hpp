@@ -1,4 +1,5 @@
-// Frame sizes of a flow: weighted ranges, drawn for each packet from its key, so that the same packet always has the same size.
+// Frame sizes of a flow: weighted ranges, drawn for each packet from its key, so that the same packet always
+// has the same size.
 #pragma once
 
 #include <cstdint>

@@ -15,7 +15,8 @@ uint16_t flow_of(Options& options) {
 
 Mac mac_of(Options& options, const std::string& key) {
   const auto mac = parse_mac(options.text(key));
-  if (mac && mac->multicast()) options.mistake(key, "is a group address: a flow goes from one station to another");
+  if (mac && mac->multicast())
+    options.mistake(key, "is a group address: a flow goes from one station to another");
   if (mac) return *mac;
   if (options.has(key)) options.mistake(key, mac.error().message);
   return {};
@@ -71,8 +72,10 @@ Result<SendSpec> read_send(const json& params) {
   spec.destination = mac_of(options, "dst");
   spec.streams = static_cast<uint16_t>(options.number("streams", 1, 1, kMaxStreams));
   const json& queue = options.raw("queue");
-  if (queue.is_number_integer() && queue.get<int64_t>() >= -1 && queue.get<int64_t>() < 256) spec.queue = queue.get<int>();
-  else if (!queue.is_null()) options.mistake("queue", "must be a queue's number, or -1 for all");
+  if (queue.is_number_integer() && queue.get<int64_t>() >= -1 && queue.get<int64_t>() < 256)
+    spec.queue = queue.get<int>();
+  else if (!queue.is_null())
+    options.mistake("queue", "must be a queue's number, or -1 for all");
   if (options.has("window") == options.has("rate_pps"))
     options.mistake("rate_pps", "or window (a closed loop) is needed, and only one of them");
   else if (options.has("window") && spec.window == 0)
@@ -102,8 +105,10 @@ Result<ExpectSpec> read_expect(const json& params) {
     options.mistake("reply_to", "must be the sender's MAC address");
   }
   const json& offset = options.raw("clock_offset_ns");
-  if (offset.is_number_integer()) spec.clock_offset_ns = offset.get<int64_t>();
-  else if (!offset.is_null()) options.mistake("clock_offset_ns", "must be an integer");
+  if (offset.is_number_integer())
+    spec.clock_offset_ns = offset.get<int64_t>();
+  else if (!offset.is_null())
+    options.mistake("clock_offset_ns", "must be an integer");
   options.done();
   if (!mistakes.empty()) return fail(std::move(mistakes));
   return spec;
@@ -117,8 +122,10 @@ Result<FlowChange> read_change(const json& params, uint16_t& flow) {
   const double rate = rate_of(options);
   if (options.has("rate_pps")) change.rate_pps = rate;
   const json& offset = options.raw("clock_offset_ns");
-  if (offset.is_number_integer()) change.clock_offset_ns = offset.get<int64_t>();
-  else if (!offset.is_null()) options.mistake("clock_offset_ns", "must be an integer");
+  if (offset.is_number_integer())
+    change.clock_offset_ns = offset.get<int64_t>();
+  else if (!offset.is_null())
+    options.mistake("clock_offset_ns", "must be an integer");
   options.done();
   if (!mistakes.empty()) return fail(std::move(mistakes));
   return change;

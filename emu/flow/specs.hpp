@@ -1,4 +1,5 @@
-// Parameters of flow.send, flow.expect and flow.set, read from their documents with every mistake by its name.
+// Parameters of flow.send, flow.expect and flow.set, read from their documents with every mistake by its
+// name.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -1,6 +1,7 @@
-// The closed loop's arithmetic. The receiver says how many frames of the sender's epoch have passed it: arrived, or known to be
-// lost because a later one of their stream arrived. Loss in the middle therefore never narrows the window; loss of the last
-// frames shows as silence, and after a while the sender gives the rest up and feels its way with single frames.
+// The closed loop's arithmetic. The receiver says how many frames of the sender's epoch have passed it:
+// arrived, or known to be lost because a later one of their stream arrived. Loss in the middle therefore
+// never narrows the window; loss of the last frames shows as silence, and after a while the sender gives the
+// rest up and feels its way with single frames.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +18,8 @@ class Window {
   void restart(uint64_t now_ns) { progress_ns_ = now_ns; }
   void sent(uint32_t frames) { sent_ += frames; }
 
-  // `receiver` is the number of this life of the receiver, not 0: one that was started anew counts from 0 again.
+  // `receiver` is the number of this life of the receiver, not 0: one that was started anew counts from 0
+  // again.
   void acknowledged(uint32_t receiver, uint64_t passed, uint64_t round_trip_ns, uint64_t now_ns) {
     if (receiver != receiver_) {
       if (receiver_ != 0) give_up(sent_ - passed_);

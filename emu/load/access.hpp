@@ -1,14 +1,16 @@
-// Who may touch a port's rings: the worker, or the driver's interrupt thread while it puts them back after the backend died.
+// Who may touch a port's rings: the worker, or the driver's interrupt thread while it puts them back after
+// the backend died.
 //
-// The driver resets packed rings from its interrupt thread when a backend returns, and gives the polling thread one millisecond
-// to be out of them. On a machine with fewer cores than threads a millisecond is nothing: a worker that was scheduled
-// away in the middle of a burst would wake up in rings that were rebuilt under it. So the link going down, which always
-// comes first, waits here until the worker has taken what had arrived (it is lost otherwise) and has let go.
+// The driver resets packed rings from its interrupt thread when a backend returns, and gives the polling
+// thread one millisecond to be out of them. On a machine with fewer cores than threads a millisecond is
+// nothing: a worker that was scheduled away in the middle of a burst would wake up in rings that were rebuilt
+// under it. So the link going down, which always comes first, waits here until the worker has taken what had
+// arrived (it is lost otherwise) and has let go.
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <chrono>
+#include <condition_variable>
 #include <mutex>
 
 namespace testbed::load {
@@ -21,7 +23,8 @@ class Access {
   bool draining() const { return state_.load(std::memory_order_acquire) == State::draining; }
   // A round over all receive queues found nothing: once the link is down, that was the last.
   void drained() {
-    if (!draining()) [[likely]] return;
+    if (!draining()) [[likely]]
+      return;
     const std::lock_guard lock(mutex_);
     state_.store(State::closed, std::memory_order_release);
     closed_.notify_all();

@@ -1,14 +1,13 @@
 #include "emu/load/command_line.hpp"
 
+#include <rte_version.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <filesystem>
 
-#include <CLI/CLI.hpp>
-
-#include <rte_cpuflags.h>
-#include <rte_version.h>
+#include "emu/load/eal_arguments.hpp"
 
 namespace testbed::load {
 
@@ -18,7 +17,8 @@ constexpr const char* kAbout =
     "testbed-load: virtio_user frontends that send, receive and check flows of numbered packets.\n"
     "Driven by JSON-RPC on a Unix socket, one document a line (docs/protocol.md).";
 
-constexpr const char* kExample = R"(Example: a frontend that listens, and a flow to itself through whatever connects and echoes
+constexpr const char* kExample =
+    R"(Example: a frontend that listens, and a flow to itself through whatever connects and echoes
   mkdir -p /tmp/tb; testbed-load --dir /tmp/tb &
   nc -U /tmp/tb/load.sock
   {"jsonrpc": "2.0", "id": 1, "method": "frontend.add", "params": {"name": "f0", "path": "/tmp/tb/f0.sock", "mac": "02:00:00:00:00:01"}}
@@ -42,23 +42,20 @@ Result<std::string> prepare_directory(const std::string& directory) {
   if (error) return fail_errno("cannot make --dir " + directory, error.value());
   const std::string absolute = std::filesystem::canonical(directory, error).string();
   if (error) return fail_errno("cannot use --dir " + directory, error.value());
-  if (::access(absolute.c_str(), W_OK | X_OK) != 0) return fail_errno("cannot write in --dir " + absolute, errno);
+  if (::access(absolute.c_str(), W_OK | X_OK) != 0)
+    return fail_errno("cannot write in --dir " + absolute, errno);
   return absolute;
 }
 
 }  // namespace
 
 EalOptions Launch::eal(const char* program) const {
-  EalOptions options{.program = program,
-                     .file_prefix = "tb-load-" + std::to_string(::getpid()),
-                     .runtime_dir = directory,
-                     .memory_mb = memory_mb,
-                     .hugepages = hugepages};
-  // Without this the driver keeps its vector path for packed rings to itself.
-  if (rte_cpu_get_flag_enabled(RTE_CPUFLAG_AVX512F) == 1) options.extra.push_back("--force-max-simd-bitwidth=512");
-  // A backend that goes away is this program's daily bread, and an event.
-  options.extra.push_back("--log-level=pmd.net.virtio.*:critical");
-  return options;
+  return {.program = program,
+          .file_prefix = "tb-load-" + std::to_string(::getpid()),
+          .runtime_dir = directory,
+          .memory_mb = memory_mb,
+          .hugepages = hugepages,
+          .extra = eal_arguments()};
 }
 
 Result<Launch> read_command_line(int argc, char** argv) {
@@ -67,8 +64,10 @@ Result<Launch> read_command_line(int argc, char** argv) {
   Launch launch;
   std::string directory = ".", name = "load";
   unsigned cpu = 0;
-  app.add_option("--control", launch.control, "the control socket; DIR/NAME.sock when absent")->type_name("PATH");
-  app.add_option("--dir", directory, "where this process may write; made when it does not exist")->type_name("DIR");
+  app.add_option("--control", launch.control, "the control socket; DIR/NAME.sock when absent")
+      ->type_name("PATH");
+  app.add_option("--dir", directory, "where this process may write; made when it does not exist")
+      ->type_name("DIR");
   app.add_option("--name", name, "names the control socket (load)")->type_name("NAME");
   app.add_option("--memory-mb", launch.memory_mb, "packet memory (64); the start takes longer with more")
       ->check(CLI::Range(16, 65536));

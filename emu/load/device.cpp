@@ -1,5 +1,8 @@
 #include "emu/load/device.hpp"
 
+#include <rte_bus_vdev.h>
+#include <rte_dev.h>
+#include <rte_errno.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -11,10 +14,6 @@
 #include <mutex>
 #include <thread>
 #include <vector>
-
-#include <rte_bus_vdev.h>
-#include <rte_dev.h>
-#include <rte_errno.h>
 
 #include "core/base/unix_socket.hpp"
 
@@ -30,8 +29,9 @@ bool is_at(const sockaddr_un& address, socklen_t length, const std::string& path
          path == std::string(address.sun_path, ::strnlen(address.sun_path, sizeof address.sun_path));
 }
 
-// Closes the sockets a failed probe left: a server's are bound to the path (listening and accepted), a client's is connected
-// to it. Only these: in the in-process program the other side of the path is ours as well.
+// Closes the sockets a failed probe left: a server's are bound to the path (listening and accepted), a
+// client's is connected to it. Only these: in the in-process program the other side of the path is ours as
+// well.
 void close_sockets_of(const std::string& path, Role role) {
   const auto address_of = role == Role::server ? ::getsockname : ::getpeername;
   std::vector<int> ours;
@@ -53,13 +53,17 @@ constexpr std::chrono::milliseconds kPrelude{100};
 
 Result<void> clear_path(const std::string& path) {
   const auto connected = connect_unix(path);
-  if (connected || connected.error().code == Errc::busy) return fail(Errc::busy, path + ": another process listens there");
-  if (connected.error().code == Errc::refused) ::unlink(path.c_str());
-  else if (connected.error().code != Errc::not_found) return tl::unexpected(connected.error());
+  if (connected || connected.error().code == Errc::busy)
+    return fail(Errc::busy, path + ": another process listens there");
+  if (connected.error().code == Errc::refused)
+    ::unlink(path.c_str());
+  else if (connected.error().code != Errc::not_found)
+    return tl::unexpected(connected.error());
   return {};
 }
 
-Result<void> add_device(const std::string& name, const std::string& arguments, const FrontendOptions& options) {
+Result<void> add_device(const std::string& name, const std::string& arguments,
+                        const FrontendOptions& options) {
   std::unique_lock lock(hotplug_mutex);
   if (options.role == Role::server)
     if (auto cleared = clear_path(options.path); !cleared) return cleared;
@@ -77,7 +81,8 @@ Result<void> add_device(const std::string& name, const std::string& arguments, c
   if (result.get() == 0) return {};
   close_sockets_of(options.path, options.role);
   if (options.role == Role::server) ::unlink(options.path.c_str());
-  return fail(Errc::disconnected, options.path + ": the backend did not connect or left during the handshake");
+  return fail(Errc::disconnected,
+              options.path + ": the backend did not connect or left during the handshake");
 }
 
 void remove_device(const std::string& name) {

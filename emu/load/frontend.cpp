@@ -49,7 +49,8 @@ bool Frontend::may_pass(const Error& error, std::string& last) {
   const bool passes = error.code == Errc::disconnected || error.code == Errc::system;
   if (passes && error.message == last) return true;
   last = error.message;
-  emit_(passes ? "frontend.retrying" : "frontend.failed", {{"frontend", options_.name}, {"error", error.message}});
+  emit_(passes ? "frontend.retrying" : "frontend.failed",
+        {{"frontend", options_.name}, {"error", error.message}});
   return passes;
 }
 
@@ -59,7 +60,8 @@ void Frontend::close() {
     cancelled_ = true;
     changed_.notify_all();
     // It may be about to wait for its backend, or already waiting: say so until it has noticed.
-    while (!changed_.wait_for(lock, milliseconds(10), [this] { return finished_; })) interrupt_device(options_);
+    while (!changed_.wait_for(lock, milliseconds(10), [this] { return finished_; }))
+      interrupt_device(options_);
     lock.unlock();
     opener_.join();
   }

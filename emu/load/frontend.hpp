@@ -1,15 +1,15 @@
-// A frontend from frontend.add to frontend.remove: it exists for its flows from the first moment, has a device once a backend is
-// there, and keeps it for good: the driver (server role) survives backends coming and going by itself.
+// A frontend from frontend.add to frontend.remove: it exists for its flows from the first moment, has a
+// device once a backend is there, and keeps it for good: the driver (server role) survives backends coming
+// and going by itself.
 #pragma once
 
 #include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
-
-#include <nlohmann/json.hpp>
 
 #include "emu/flow/transport.hpp"
 #include "emu/load/frontend_options.hpp"
@@ -20,7 +20,8 @@ namespace testbed::load {
 
 class Frontend : public flow::Transport {
  public:
-  // frontend.opened {frontend}, frontend.retrying {frontend, error}, frontend.failed {frontend, error}. From any thread.
+  // frontend.opened {frontend}, frontend.retrying {frontend, error}, frontend.failed {frontend, error}. From
+  // any thread.
   using Emit = std::function<void(const char* name, nlohmann::json fields)>;
 
   // Starts to wait for its backend at once, on a thread of its own. `device` is the virtual device's name.
@@ -28,7 +29,8 @@ class Frontend : public flow::Transport {
   ~Frontend() override { close(); }
 
   const FrontendOptions& options() const { return options_; }
-  // Gives the device back. Blocks, without end when the backend does not answer. No flow uses this frontend any more.
+  // Gives the device back. Blocks, without end when the backend does not answer. No flow uses this frontend
+  // any more.
   void close();
 
   // -- Worker.
@@ -44,7 +46,9 @@ class Frontend : public flow::Transport {
   uint16_t receive(uint16_t queue, flow::Frame* frames, uint16_t count) override {
     return port_ ? port_->receive(queue, frames, count) : uint16_t{0};
   }
-  void release(uint16_t queue, flow::Frame* frames, uint16_t count) override { port_->release(queue, frames, count); }
+  void release(uint16_t queue, flow::Frame* frames, uint16_t count) override {
+    port_->release(queue, frames, count);
+  }
 
  private:
   void open_until_cancelled();

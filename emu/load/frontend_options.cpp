@@ -1,8 +1,8 @@
 #include "emu/load/frontend_options.hpp"
 
-#include <bit>
-
 #include <rte_cpuflags.h>
+
+#include <bit>
 
 #include "core/base/options.hpp"
 #include "core/base/unix_socket.hpp"
@@ -14,17 +14,21 @@ using nlohmann::json;
 
 namespace {
 
-// The vectorised paths have conditions; where one is not met the driver takes the ordinary path without a word.
+// The vectorised paths have conditions; where one is not met the driver takes the ordinary path without a
+// word.
 Result<void> check_vectorized(const FrontendOptions& options) {
   if (!options.vectorized) return {};
   if (options.mergeable)
     return fail(Errc::invalid_argument, "vectorized: the driver's vector path needs mergeable: false");
   if (!options.packed && options.in_order)
-    return fail(Errc::invalid_argument, "vectorized: with a split ring the driver's vector path needs in_order: false");
+    return fail(Errc::invalid_argument,
+                "vectorized: with a split ring the driver's vector path needs in_order: false");
   if (options.packed && !options.in_order)
-    return fail(Errc::invalid_argument, "vectorized: with a packed ring the driver's vector path needs in_order: true");
+    return fail(Errc::invalid_argument,
+                "vectorized: with a packed ring the driver's vector path needs in_order: true");
   if (options.packed && rte_cpu_get_flag_enabled(RTE_CPUFLAG_AVX512F) != 1)
-    return fail(Errc::unsupported, "vectorized: with a packed ring the driver's vector path needs a CPU with AVX512F");
+    return fail(Errc::unsupported,
+                "vectorized: with a packed ring the driver's vector path needs a CPU with AVX512F");
   return {};
 }
 
@@ -36,7 +40,8 @@ Result<FrontendOptions> read_frontend(const json& params) {
   FrontendOptions frontend;
   frontend.name = options.text("name");
   frontend.path = options.text("path");
-  frontend.role = options.choice("role", {"server", "client"}, "server") == "server" ? Role::server : Role::client;
+  frontend.role =
+      options.choice("role", {"server", "client"}, "server") == "server" ? Role::server : Role::client;
   frontend.packed = options.choice("ring", {"split", "packed"}, "split") == "packed";
   frontend.queues = static_cast<uint16_t>(options.number("queues", 1, 1, 8));
   frontend.queue_size = static_cast<uint16_t>(options.number("queue_size", 256, 64, 4096));
@@ -44,11 +49,14 @@ Result<FrontendOptions> read_frontend(const json& params) {
   frontend.in_order = options.flag("in_order", true);
   frontend.mergeable = options.flag("mergeable", true);
   frontend.vectorized = options.flag("vectorized", false);
-  frontend.max_frame = static_cast<uint32_t>(options.number(
-      "max_frame", frontend.mergeable ? flow::kMaxFrame : kDefaultUnmergedFrame, flow::kMinFrame, flow::kMaxFrame));
+  frontend.max_frame = static_cast<uint32_t>(
+      options.number("max_frame", frontend.mergeable ? flow::kMaxFrame : kDefaultUnmergedFrame,
+                     flow::kMinFrame, flow::kMaxFrame));
   const auto mac = flow::parse_mac(options.text("mac"));
-  if (mac && !mac->multicast()) frontend.mac = *mac;
-  else if (options.has("mac")) options.mistake("mac", mac ? "is a group address" : mac.error().message);
+  if (mac && !mac->multicast())
+    frontend.mac = *mac;
+  else if (options.has("mac"))
+    options.mistake("mac", mac ? "is a group address" : mac.error().message);
   options.done();
   if (auto path = check_socket_path(frontend.path); !path && !frontend.path.empty())
     options.mistake("path", path.error().message);
@@ -61,10 +69,13 @@ Result<FrontendOptions> read_frontend(const json& params) {
 }
 
 std::string device_arguments(const FrontendOptions& options) {
-  const auto flag = [](const char* key, bool value) { return std::string(",") + key + (value ? "=1" : "=0"); };
-  return "path=" + options.path + ",mac=" + to_string(options.mac) + ",queues=" + std::to_string(options.queues) +
-         ",queue_size=" + std::to_string(options.queue_size) + flag("server", options.role == Role::server) +
-         flag("packed_vq", options.packed) + flag("in_order", options.in_order) + flag("mrg_rxbuf", options.mergeable) +
+  const auto flag = [](const char* key, bool value) {
+    return std::string(",") + key + (value ? "=1" : "=0");
+  };
+  return "path=" + options.path + ",mac=" + to_string(options.mac) +
+         ",queues=" + std::to_string(options.queues) + ",queue_size=" + std::to_string(options.queue_size) +
+         flag("server", options.role == Role::server) + flag("packed_vq", options.packed) +
+         flag("in_order", options.in_order) + flag("mrg_rxbuf", options.mergeable) +
          flag("vectorized", options.vectorized);
 }
 

@@ -1,10 +1,10 @@
-// What frontend.add asks for, checked: everything the driver would refuse late, with a log line, or silently do without.
+// What frontend.add asks for, checked: everything the driver would refuse late, with a log line, or silently
+// do without.
 #pragma once
 
 #include <cstdint>
-#include <string>
-
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "core/base/result.hpp"
 #include "emu/flow/mac.hpp"

@@ -1,15 +1,15 @@
-// Protects received buffers from being freed twice by the driver's vector path for packed rings (22.11): it forgets to forget a
-// buffer it has delivered until the descriptor is refilled, and when a backend returns it frees all buffers its ring
-// remembers, delivered or not.
+// Protects received buffers from being freed twice by the driver's vector path for packed rings (22.11): it
+// forgets to forget a buffer it has delivered until the descriptor is refilled, and when a backend returns it
+// frees all buffers its ring remembers, delivered or not.
 //
-// The ones it may still remember are the last it delivered. They are kept back instead of freed; while the link is down they
-// carry a second reference, and what the driver freed meanwhile shows in the count.
+// The ones it may still remember are the last it delivered. They are kept back instead of freed; while the
+// link is down they carry a second reference, and what the driver freed meanwhile shows in the count.
 #pragma once
+
+#include <rte_mbuf.h>
 
 #include <array>
 #include <cstddef>
-
-#include <rte_mbuf.h>
 
 namespace testbed::load {
 

@@ -2,14 +2,13 @@
 
 #include <unistd.h>
 
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
 #include <filesystem>
 #include <future>
 #include <thread>
 #include <utility>
 #include <vector>
-
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/post.hpp>
 
 #include "core/base/options.hpp"
 #include "emu/load/device.hpp"
@@ -20,17 +19,22 @@ using nlohmann::json;
 
 LoadApp::LoadApp(Process& process, const LoadOptions& options)
     : process_(process),
-      engine_([&process](std::string_view name, json fields) { process.events().emit(name, std::move(fields)); }),
+      engine_(
+          [&process](std::string_view name, json fields) { process.events().emit(name, std::move(fields)); }),
       worker_(engine_, options.cpu),
       service_(engine_, [this](const std::function<void()>& work) { worker_.run(work); }) {
   for (auto& [name, handler] : service_.methods()) process_.rpc().method(name, handler);
-  process_.rpc().async_method("frontend.add",
-                              [this](const json& params, const RpcServer::Reply& reply) { add_frontend(params, reply); });
-  process_.rpc().async_method(
-      "frontend.remove", [this](const json& params, const RpcServer::Reply& reply) { remove_frontend(params, reply); });
+  process_.rpc().async_method("frontend.add", [this](const json& params, const RpcServer::Reply& reply) {
+    add_frontend(params, reply);
+  });
+  process_.rpc().async_method("frontend.remove", [this](const json& params, const RpcServer::Reply& reply) {
+    remove_frontend(params, reply);
+  });
 }
 
-LoadApp::~LoadApp() { worker_.stop(); }
+LoadApp::~LoadApp() {
+  worker_.stop();
+}
 
 Result<void> LoadApp::check_new(const FrontendOptions& options) const {
   for (const auto& [name, frontend] : frontends_) {

@@ -1,4 +1,5 @@
-// testbed-load without its main(): frontends and flows behind the RPC of a process. The in-process program has one too.
+// testbed-load without its main(): frontends and flows behind the RPC of a process. The in-process program
+// has one too.
 #pragma once
 
 #include <chrono>
@@ -25,7 +26,8 @@ class LoadApp {
   LoadApp(Process& process, const LoadOptions& options);
   ~LoadApp();
 
-  // Gives all devices back, in this time. False: a backend holds one up; the process can only leave by _exit().
+  // Gives all devices back, in this time. False: a backend holds one up; the process can only leave by
+  // _exit().
   bool close(std::chrono::milliseconds patience);
 
  private:

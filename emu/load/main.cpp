@@ -35,7 +35,8 @@ int start(int argc, char** argv) {
   Process process("testbed-load");
   const auto launch = load::read_command_line(argc, argv);
   if (!launch) return complain(launch.error(), kUsage);
-  if (auto listening = process.rpc().listen(launch->control); !listening) return complain(listening.error(), kUsage);
+  if (auto listening = process.rpc().listen(launch->control); !listening)
+    return complain(listening.error(), kUsage);
   process.events().emit("control.up", {{"path", launch->control}});
   const EalOptions eal = launch->eal(argv[0]);
   if (auto started = start_eal(eal); !started) return complain(started.error(), kSystem);

@@ -1,8 +1,8 @@
 #include "emu/load/quiet_moment.hpp"
 
-#include <future>
-
 #include <rte_alarm.h>
+
+#include <future>
 
 #include "core/base/clock.hpp"
 
@@ -24,8 +24,9 @@ void second(void* argument) {
   moment->done.set_value();
 }
 
-// No handler runs while this does; what those before it left behind is due within a microsecond. The second alarm comes after
-// that, and is due itself when this returns, so that EAL goes through all of them without looking at a socket again.
+// No handler runs while this does; what those before it left behind is due within a microsecond. The second
+// alarm comes after that, and is due itself when this returns, so that EAL goes through all of them without
+// looking at a socket again.
 void first(void* argument) {
   if (rte_eal_alarm_set(kLater_us, second, argument) != 0) return second(argument);
   const uint64_t due_ns = now_ns() + 2 * kLater_us * 1000;

@@ -1,9 +1,9 @@
 #include "emu/load/virtio_port.hpp"
 
+#include <rte_errno.h>
+
 #include <algorithm>
 #include <cstring>
-
-#include <rte_errno.h>
 
 #include "emu/load/device.hpp"
 #include "emu/load/quiet_moment.hpp"
@@ -16,13 +16,15 @@ using flow::kMaxFrame;
 
 namespace {
 
-constexpr uint32_t kRoom = 2048;       // of a buffer when frames may take several
-constexpr uint32_t kOverhead = 12 + 4;  // struct virtio_net_hdr_mrg_rxbuf, and the VLAN tag that the driver reckons with
-constexpr unsigned kCache = 64;        // mbufs the worker keeps at hand
+constexpr uint32_t kRoom = 2048;  // of a buffer when frames may take several
+constexpr uint32_t kOverhead =
+    12 + 4;  // struct virtio_net_hdr_mrg_rxbuf, and the VLAN tag that the driver reckons with
+constexpr unsigned kCache = 64;  // mbufs the worker keeps at hand
 
 Error system_error(const std::string& what, int error) {
   const int number = error < 0 ? -error : error;
-  // What the driver finds wrong with our parameters stays wrong; the rest may be the backend leaving in the middle.
+  // What the driver finds wrong with our parameters stays wrong; the rest may be the backend leaving in the
+  // middle.
   const bool ours = number == EINVAL || number == ENOTSUP || number == ENOMEM;
   return {ours ? Errc::invalid_argument : Errc::system, what + ": " + rte_strerror(number)};
 }
@@ -39,7 +41,10 @@ Result<Pool> make_pool(const std::string& name, unsigned count, uint32_t buffer)
 }  // namespace
 
 VirtioPort::VirtioPort(const FrontendOptions& options, std::string device)
-    : device_(std::move(device)), path_(options.path), queues_(options.queues), max_frame_(options.max_frame),
+    : device_(std::move(device)),
+      path_(options.path),
+      queues_(options.queues),
+      max_frame_(options.max_frame),
       buffer_(options.mergeable ? kRoom : std::max(kRoom, options.max_frame + kOverhead)),
       held_(options.packed && options.vectorized ? options.queues : 0) {
   if (max_frame_ <= kRoom) return;
@@ -47,7 +52,8 @@ VirtioPort::VirtioPort(const FrontendOptions& options, std::string device)
   rx_scratch_ = std::make_unique<uint8_t[]>(size_t{kBurst} * kMaxFrame);
 }
 
-Result<std::unique_ptr<VirtioPort>> VirtioPort::open(const FrontendOptions& options, const std::string& device) {
+Result<std::unique_ptr<VirtioPort>> VirtioPort::open(const FrontendOptions& options,
+                                                     const std::string& device) {
   std::unique_ptr<VirtioPort> port(new VirtioPort(options, device));
   auto opened = port->make_pools(options);
   if (opened) opened = port->probe(options);
@@ -70,8 +76,8 @@ VirtioPort::~VirtioPort() {
   remove_device(device_);
 }
 
-// Two pools, so that a sender that fills its rings cannot leave the receiver without buffers. The one for sending holds what full
-// rings hold: the driver takes sent buffers back only when it is given new ones.
+// Two pools, so that a sender that fills its rings cannot leave the receiver without buffers. The one for
+// sending holds what full rings hold: the driver takes sent buffers back only when it is given new ones.
 Result<void> VirtioPort::make_pools(const FrontendOptions& options) {
   const unsigned ring = unsigned{options.queues} * options.queue_size;
   const unsigned segments = (max_frame_ + buffer_ - 1) / buffer_;
@@ -98,12 +104,13 @@ Result<void> VirtioPort::configure(const FrontendOptions& options) {
   if (const int error = rte_eth_dev_info_get(port_, &info); error < 0)
     return tl::unexpected(system_error("device info", error));
   if (info.max_rx_queues < queues_)
-    return fail(Errc::refused, path_ + ": the backend has " + std::to_string(info.max_rx_queues) + " queue pairs, not " +
-                                   std::to_string(queues_));
+    return fail(Errc::refused, path_ + ": the backend has " + std::to_string(info.max_rx_queues) +
+                                   " queue pairs, not " + std::to_string(queues_));
   rte_eth_conf conf{};
   conf.intr_conf.lsc = 1;
   conf.rxmode.mtu = std::min<uint32_t>(max_frame_ - RTE_ETHER_HDR_LEN, info.max_mtu);
-  if (max_frame_ + kOverhead > buffer_) conf.rxmode.offloads = RTE_ETH_RX_OFFLOAD_SCATTER & info.rx_offload_capa;
+  if (max_frame_ + kOverhead > buffer_)
+    conf.rxmode.offloads = RTE_ETH_RX_OFFLOAD_SCATTER & info.rx_offload_capa;
   conf.txmode.offloads = RTE_ETH_TX_OFFLOAD_MULTI_SEGS & info.tx_offload_capa;
   if (const int error = rte_eth_dev_configure(port_, queues_, queues_, &conf); error < 0)
     return tl::unexpected(system_error("configuring " + path_, error));
@@ -116,7 +123,8 @@ Result<void> VirtioPort::configure(const FrontendOptions& options) {
 }
 
 Result<void> VirtioPort::start() {
-  if (const int error = rte_eth_dev_callback_register(port_, RTE_ETH_EVENT_INTR_LSC, on_link_change, this); error < 0)
+  if (const int error = rte_eth_dev_callback_register(port_, RTE_ETH_EVENT_INTR_LSC, on_link_change, this);
+      error < 0)
     return tl::unexpected(system_error("link callback", error));
   callback_ = true;
   if (const int error = rte_eth_dev_start(port_); error < 0)
@@ -199,8 +207,11 @@ uint16_t VirtioPort::receive(uint16_t queue, Frame* frames, uint16_t count) {
     // More than was ever asked for cannot be a flow's frame: its first octets say enough.
     frames[i].length = std::min(mbuf->pkt_len, kMaxFrame);
     uint8_t* whole = rx_scratch_ ? rx_scratch_.get() + size_t{i} * kMaxFrame : nullptr;
-    if (!whole) frames[i].length = mbuf->data_len;
-    else frames[i].data = static_cast<uint8_t*>(const_cast<void*>(rte_pktmbuf_read(mbuf, 0, frames[i].length, whole)));
+    if (!whole)
+      frames[i].length = mbuf->data_len;
+    else
+      frames[i].data =
+          static_cast<uint8_t*>(const_cast<void*>(rte_pktmbuf_read(mbuf, 0, frames[i].length, whole)));
   }
   return received;
 }

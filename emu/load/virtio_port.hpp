@@ -1,15 +1,15 @@
 // One virtio_user frontend as a transport of flows: DPDK's virtio-net driver on a vhost-user socket.
 #pragma once
 
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <rte_ethdev.h>
-#include <rte_mbuf.h>
-#include <rte_mempool.h>
 
 #include "core/base/result.hpp"
 #include "emu/flow/transport.hpp"
@@ -26,8 +26,8 @@ using Pool = std::unique_ptr<rte_mempool, PoolDeleter>;
 
 class VirtioPort : public flow::Transport {
  public:
-  // Probes, configures and starts the device. Blocks until the backend is there (server role) and has shaken hands: call it on a
-  // thread of its own. Errc::disconnected and Errc::system may pass: try again.
+  // Probes, configures and starts the device. Blocks until the backend is there (server role) and has shaken
+  // hands: call it on a thread of its own. Errc::disconnected and Errc::system may pass: try again.
   static Result<std::unique_ptr<VirtioPort>> open(const FrontendOptions& options, const std::string& device);
   // Closes the device. Blocks when the backend does not answer.
   ~VirtioPort() override;
@@ -58,14 +58,15 @@ class VirtioPort : public flow::Transport {
   std::string device_, path_;
   uint16_t queues_;
   uint32_t max_frame_;
-  uint32_t buffer_;           // octets of frame one mbuf holds
+  uint32_t buffer_;  // octets of frame one mbuf holds
   Pool rx_pool_, tx_pool_;
   std::vector<HeldBuffers> held_;  // by queue; empty where the driver does not need it
   uint16_t port_ = RTE_MAX_ETHPORTS;
   bool callback_ = false;
   Access access_;
-  uint16_t empty_queues_ = 0;              // in a row
-  std::unique_ptr<uint8_t[]> tx_scratch_;  // kBurst frames of kMaxFrame, for those that need more than one mbuf
+  uint16_t empty_queues_ = 0;  // in a row
+  std::unique_ptr<uint8_t[]>
+      tx_scratch_;  // kBurst frames of kMaxFrame, for those that need more than one mbuf
   std::unique_ptr<uint8_t[]> rx_scratch_;
 };
 

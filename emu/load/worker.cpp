@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <rte_lcore.h>
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -9,8 +10,6 @@
 
 #include <algorithm>
 #include <system_error>
-
-#include <rte_lcore.h>
 
 namespace testbed::load {
 
@@ -20,7 +19,9 @@ Worker::Worker(flow::FlowEngine& engine, std::optional<unsigned> cpu)
   thread_ = std::thread([this, cpu] { loop(cpu); });
 }
 
-Worker::~Worker() { stop(); }
+Worker::~Worker() {
+  stop();
+}
 
 void Worker::stop() {
   if (!thread_.joinable()) return;
@@ -68,8 +69,10 @@ void Worker::loop(std::optional<unsigned> cpu) {
   while (!stop_.load(std::memory_order_relaxed)) {
     if (pending_.load(std::memory_order_acquire)) run_queued();
     const flow::Activity activity = engine_.poll();
-    if (activity.frames == 0 || (!activity.busy && activity.frames < flow::kBurst)) wait(activity, engine_.now());
-    else last_frame_ns_ = engine_.now();
+    if (activity.frames == 0 || (!activity.busy && activity.frames < flow::kBurst))
+      wait(activity, engine_.now());
+    else
+      last_frame_ns_ = engine_.now();
   }
   {
     const std::lock_guard lock(mutex_);

@@ -1,7 +1,8 @@
-// The one thread that polls all flows of a process. The two cores of a small machine are shared with the switch and the guests,
-// so it polls without pause only while that is what the flows need: it spins while full bursts come, yields while a closed
-// loop goes round, and otherwise sleeps: a little after each frame, longer as nothing comes. In a virtual machine each sleep
-// costs about 17 us of CPU, so frames that are due meanwhile leave together (their stamps are those of their leaving).
+// The one thread that polls all flows of a process. The two cores of a small machine are shared with the
+// switch and the guests, so it polls without pause only while that is what the flows need: it spins while
+// full bursts come, yields while a closed loop goes round, and otherwise sleeps: a little after each frame,
+// longer as nothing comes. In a virtual machine each sleep costs about 17 us of CPU, so frames that are due
+// meanwhile leave together (their stamps are those of their leaving).
 #pragma once
 
 #include <atomic>
@@ -20,18 +21,19 @@ namespace testbed::load {
 
 class Worker {
  public:
-  static constexpr uint64_t kNap_ns = 100'000;         // the shortest sleep, and what one may add to a latency
-  static constexpr uint64_t kLongNap_ns = 400'000;     // the longest while flows move
-  static constexpr uint64_t kDoze_ns = 1'000'000;      // while none does
+  static constexpr uint64_t kNap_ns = 100'000;      // the shortest sleep, and what one may add to a latency
+  static constexpr uint64_t kLongNap_ns = 400'000;  // the longest while flows move
+  static constexpr uint64_t kDoze_ns = 1'000'000;   // while none does
   static constexpr uint64_t kDozeAfter_ns = 20'000'000;
-  static constexpr uint64_t kPatience_ns = 1'000'000;  // a closed loop that has not moved for this long is waited for asleep
+  static constexpr uint64_t kPatience_ns =
+      1'000'000;  // a closed loop that has not moved for this long is waited for asleep
 
   // `engine` outlives the worker. `cpu`: where it is pinned; anywhere when empty. Throws std::system_error.
   Worker(flow::FlowEngine& engine, std::optional<unsigned> cpu);
   ~Worker();
 
-  // Runs `work` between two polls and returns when it has run. Any thread but the worker's own; after stop() it runs in the
-  // caller's.
+  // Runs `work` between two polls and returns when it has run. Any thread but the worker's own; after stop()
+  // it runs in the caller's.
   void run(const std::function<void()>& work);
   void stop();
 
@@ -49,7 +51,7 @@ class Worker {
   uint64_t finished_ = 0, accepted_ = 0;              // guarded by mutex_
   std::atomic<bool> pending_ = false;
   std::atomic<bool> stop_ = false;
-  bool stopped_ = false;       // guarded by mutex_
+  bool stopped_ = false;        // guarded by mutex_
   uint64_t last_frame_ns_ = 0;  // the worker's
   uint64_t nap_ns_ = kNap_ns;   // the worker's: the next one
   std::thread thread_;

@@ -1,11 +1,10 @@
+#include "emu/flow/crc32c.hpp"
+
 #include <array>
+#include <boost/test/unit_test.hpp>
 #include <random>
 #include <string_view>
 #include <vector>
-
-#include <boost/test/unit_test.hpp>
-
-#include "emu/flow/crc32c.hpp"
 
 using namespace testbed::flow;
 

@@ -1,7 +1,6 @@
 // Ends, incarnations, links and clocks.
-#include <set>
-
 #include <boost/test/unit_test.hpp>
+#include <set>
 
 #include "tests/unit/flow/memory_transport.hpp"
 
@@ -25,7 +24,12 @@ BOOST_AUTO_TEST_CASE(a_sender_started_anew_is_another_incarnation_and_no_flood_o
     world.carry_both();
   });
   const uint64_t all_of_first = world.sender()["sent"];
-  world.call("flow.send", {{"flow", 1}, {"frontend", "a"}, {"run", 9}, {"rate_pps", 10000}, {"src", to_string(mac(0))}, {"dst", to_string(mac(1))}});
+  world.call("flow.send", {{"flow", 1},
+                           {"frontend", "a"},
+                           {"run", 9},
+                           {"rate_pps", 10000},
+                           {"src", to_string(mac(0))},
+                           {"dst", to_string(mac(1))}});
   world.call("flow.start");
   world.pass(100 * kMs, [&] { world.carry_both(); });
   world.transports[1]->in[0].push_back(late);

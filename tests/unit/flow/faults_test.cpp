@@ -1,7 +1,7 @@
-// Each thing a network may do to a frame is done to known frames, and must be reported: that, and nothing else.
-#include <set>
-
+// Each thing a network may do to a frame is done to known frames, and must be reported: that, and nothing
+// else.
 #include <boost/test/unit_test.hpp>
+#include <set>
 
 #include "tests/unit/flow/memory_transport.hpp"
 
@@ -30,7 +30,8 @@ struct Flowing : World {
     const json report = receiver();
     json counts = {{"lost", 0}, {"duplicated", 0}, {"reordered", 0}, {"corrupted", 0}, {"foreign", 0}};
     counts.update(expected);
-    for (const auto& [key, value] : counts.items()) BOOST_TEST(report[key] == value, key << " is " << report[key]);
+    for (const auto& [key, value] : counts.items())
+      BOOST_TEST(report[key] == value, key << " is " << report[key]);
     BOOST_TEST(report["exact"] == true);
     const uint64_t lost = counts["lost"];
     BOOST_TEST(report["received"].get<uint64_t>() == sender()["sent"].get<uint64_t>() - lost);

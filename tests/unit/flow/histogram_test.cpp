@@ -1,7 +1,6 @@
 #include <algorithm>
-#include <vector>
-
 #include <boost/test/unit_test.hpp>
+#include <vector>
 
 #include "emu/flow/latency_histogram.hpp"
 #include "tests/unit/flow/vectors.hpp"
@@ -23,7 +22,8 @@ BOOST_AUTO_TEST_CASE(buckets_follow_each_other_without_a_hole) {
     BOOST_REQUIRE_EQUAL(LatencyHistogram::index_of(LatencyHistogram::highest_of(i) + 1), i + 1);
 }
 
-// `encoded` is read by two independent readers in test_histogram.py, which find the percentiles that stand beside it.
+// `encoded` is read by two independent readers in test_histogram.py, which find the percentiles that stand
+// beside it.
 BOOST_AUTO_TEST_CASE(encoding_and_percentiles_are_those_that_other_readers_agree_on) {
   const auto vectors = read_vectors("latency_histogram.json");
   BOOST_REQUIRE_EQUAL(vectors["histograms"].size(), 5u);

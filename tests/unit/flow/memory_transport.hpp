@@ -1,17 +1,17 @@
-// A transport of vectors, and a world of ends that are joined by nothing but what a test does with their frames.
+// A transport of vectors, and a world of ends that are joined by nothing but what a test does with their
+// frames.
 #pragma once
 
+#include <boost/test/unit_test.hpp>
 #include <cstdint>
 #include <cstring>
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
-
-#include <boost/test/unit_test.hpp>
-#include <nlohmann/json.hpp>
 
 #include "emu/flow/engine.hpp"
 #include "emu/flow/service.hpp"
@@ -59,7 +59,9 @@ class MemoryTransport : public Transport {
   std::vector<Octets> lent_;
 };
 
-inline Mac mac(uint8_t end, uint8_t low = 1) { return {{2, 0, 0, end, 0, low}}; }
+inline Mac mac(uint8_t end, uint8_t low = 1) {
+  return {{2, 0, 0, end, 0, low}};
+}
 
 // Ends named "a", "b", "c"... with the addresses mac(0), mac(1), mac(2)...
 struct World {
@@ -83,8 +85,14 @@ struct World {
   }
   // A flow 1 from a to b, or as `send` and `expect` say.
   void make_flow(nlohmann::json send, nlohmann::json expect = nlohmann::json::object()) {
-    send.update({{"flow", 1}, {"name", "probe"}, {"frontend", "a"}, {"run", 9}, {"src", to_string(mac(0))}, {"dst", to_string(mac(1))}});
-    expect.update({{"flow", 1}, {"name", "probe"}, {"frontend", "b"}, {"run", 9}, {"mac", to_string(mac(1))}});
+    send.update({{"flow", 1},
+                 {"name", "probe"},
+                 {"frontend", "a"},
+                 {"run", 9},
+                 {"src", to_string(mac(0))},
+                 {"dst", to_string(mac(1))}});
+    expect.update(
+        {{"flow", 1}, {"name", "probe"}, {"frontend", "b"}, {"run", 9}, {"mac", to_string(mac(1))}});
     if (send.contains("streams")) expect["streams"] = send["streams"];
     if (send.contains("window")) expect["reply_to"] = to_string(mac(0));
     call("flow.expect", expect);
@@ -98,7 +106,8 @@ struct World {
     }
     engine.poll();
   }
-  // From one end's transmit queues to another's receive queues, all that lies there; `alter` may drop (false) or change.
+  // From one end's transmit queues to another's receive queues, all that lies there; `alter` may drop (false)
+  // or change.
   void carry(size_t from, size_t to, const std::function<bool(Octets&)>& alter = {}) {
     auto& out = transports[from]->out;
     auto& in = transports[to]->in;
@@ -121,15 +130,17 @@ struct World {
 
   uint64_t clock = 1'000'000'000;
   std::vector<std::pair<std::string, nlohmann::json>> events;
-  FlowEngine engine{[this](std::string_view name, nlohmann::json fields) { events.emplace_back(name, std::move(fields)); },
-                    [this] { return clock; }};
+  FlowEngine engine{
+      [this](std::string_view name, nlohmann::json fields) { events.emplace_back(name, std::move(fields)); },
+      [this] { return clock; }};
   FlowService service{engine, [](const std::function<void()>& work) { work(); }};
   std::vector<std::unique_ptr<MemoryTransport>> transports;
 };
 
 inline bool is_probe(const Octets& frame) {
   Probe probe;
-  return read_probe(frame.data(), static_cast<uint32_t>(frame.size()), probe) == Verdict::good && probe.kind == Kind::probe;
+  return read_probe(frame.data(), static_cast<uint32_t>(frame.size()), probe) == Verdict::good &&
+         probe.kind == Kind::probe;
 }
 
 inline constexpr uint64_t kMs = 1'000'000, kSecond = 1'000'000'000;

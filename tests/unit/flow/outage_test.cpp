@@ -1,6 +1,7 @@
+#include "emu/flow/outage.hpp"
+
 #include <boost/test/unit_test.hpp>
 
-#include "emu/flow/outage.hpp"
 #include "emu/flow/rate_bins.hpp"
 
 using namespace testbed::flow;

@@ -1,9 +1,9 @@
+#include "emu/flow/probe.hpp"
+
+#include <boost/test/unit_test.hpp>
 #include <cstring>
 #include <vector>
 
-#include <boost/test/unit_test.hpp>
-
-#include "emu/flow/probe.hpp"
 #include "emu/flow/transport.hpp"
 #include "tests/unit/flow/vectors.hpp"
 
@@ -98,7 +98,8 @@ BOOST_AUTO_TEST_CASE(content_swapped_between_two_packets_is_noticed_wherever_it_
   const auto one = sample(300, 5), other = sample(300, 6);
   for (size_t cut = 1; cut < 299; ++cut) {
     auto torn = one;
-    std::copy(other.begin() + static_cast<std::ptrdiff_t>(cut), other.end(), torn.begin() + static_cast<std::ptrdiff_t>(cut));
+    std::copy(other.begin() + static_cast<std::ptrdiff_t>(cut), other.end(),
+              torn.begin() + static_cast<std::ptrdiff_t>(cut));
     if (torn == one || torn == other) continue;
     BOOST_REQUIRE((verdict(torn) == Verdict::corrupted));
   }
@@ -119,8 +120,8 @@ BOOST_AUTO_TEST_CASE(a_frame_cut_short_or_padded_is_corrupted_and_a_strange_one_
 
 BOOST_AUTO_TEST_CASE(mac_addresses_are_read_and_mistakes_are_not) {
   BOOST_TEST(to_string(*parse_mac("02:aB:00:00:00:ff")) == "02:ab:00:00:00:ff");
-  for (const char* wrong : {"", "02:00:00:00:00", "02:00:00:00:00:0g", "02-00-00-00-00-00", "02:00:00:00:00:000",
-                            "2:00:00:00:00:000", "02:00:00:00:00:-1"})
+  for (const char* wrong : {"", "02:00:00:00:00", "02:00:00:00:00:0g", "02-00-00-00-00-00",
+                            "02:00:00:00:00:000", "2:00:00:00:00:000", "02:00:00:00:00:-1"})
     BOOST_TEST(!parse_mac(wrong).has_value());
 }
 

@@ -1,8 +1,8 @@
-// What a sender sends, when, and how it behaves in front of a ring that is full or a receiver that does not answer.
+// What a sender sends, when, and how it behaves in front of a ring that is full or a receiver that does not
+// answer.
 #include <algorithm>
-#include <set>
-
 #include <boost/test/unit_test.hpp>
+#include <set>
 
 #include "emu/flow/window.hpp"
 #include "tests/unit/flow/memory_transport.hpp"
@@ -16,7 +16,8 @@ BOOST_AUTO_TEST_CASE(a_paced_flow_keeps_its_rate_when_it_is_polled_late) {
   World world;
   world.make_flow({{"rate_pps", 20000}});
   world.call("flow.start");
-  world.pass(kSecond, [&] { world.carry_both(); }, 1'500'000);  // 30 packets at a time
+  world.pass(
+      kSecond, [&] { world.carry_both(); }, 1'500'000);  // 30 packets at a time
   BOOST_TEST(std::abs(world.sender()["sent"].get<int>() - 20000) <= 32);
   BOOST_TEST(world.sender()["skipped"] == 0);
 }
@@ -89,7 +90,8 @@ BOOST_AUTO_TEST_CASE(a_full_queue_holds_up_only_its_own_streams) {
 
 BOOST_AUTO_TEST_CASE(sizes_follow_their_weights) {
   World world;
-  const json sizes = {{{"min", 60}, {"max", 60}, {"weight", 3}}, {{"min", 1000}, {"max", 1009}, {"weight", 1}}};
+  const json sizes = {{{"min", 60}, {"max", 60}, {"weight", 3}},
+                      {{"min", 1000}, {"max", 1009}, {"weight", 1}}};
   world.make_flow({{"rate_pps", 100000}, {"sizes", sizes}, {"seed", 5}});
   world.call("flow.start");
   std::map<size_t, int> seen;
@@ -129,7 +131,8 @@ BOOST_AUTO_TEST_CASE(a_closed_loop_never_has_more_than_its_window_on_the_way) {
   BOOST_TEST(world.sender()["sent"] == 100);
   world.pass(100 * kMs, [&] { world.carry_both(); });
   BOOST_TEST(world.sender()["sent"].get<int>() > 10000);
-  const uint64_t on_the_way = world.sender()["sent"].get<uint64_t>() - world.receiver()["received"].get<uint64_t>();
+  const uint64_t on_the_way =
+      world.sender()["sent"].get<uint64_t>() - world.receiver()["received"].get<uint64_t>();
   BOOST_TEST(on_the_way <= 100u);
   BOOST_TEST(world.sender()["timeouts"] == 0);
 }
@@ -150,7 +153,8 @@ BOOST_AUTO_TEST_CASE(a_closed_loop_survives_loss_of_frames_and_of_acknowledgemen
   const json sent = world.sender();
   for (const auto& stream : sent["next"]) next += stream.get<uint64_t>();
   BOOST_TEST(next == world.sender()["sent"].get<uint64_t>());
-  const uint64_t accounted = world.receiver()["received"].get<uint64_t>() + world.receiver()["lost"].get<uint64_t>();
+  const uint64_t accounted =
+      world.receiver()["received"].get<uint64_t>() + world.receiver()["lost"].get<uint64_t>();
   BOOST_TEST(next - accounted < 20u);  // the last of a stream may be lost without a trace
 }
 
@@ -185,7 +189,11 @@ BOOST_AUTO_TEST_CASE(a_receiver_started_anew_does_not_stop_a_closed_loop) {
   world.make_flow({{"window", 64}, {"streams", 100}});
   world.call("flow.start");
   world.pass(100 * kMs, [&] { world.carry_both(); });
-  world.call("flow.expect", {{"flow", 1}, {"frontend", "b"}, {"run", 9}, {"mac", to_string(mac(1))}, {"streams", 100},
+  world.call("flow.expect", {{"flow", 1},
+                             {"frontend", "b"},
+                             {"run", 9},
+                             {"mac", to_string(mac(1))},
+                             {"streams", 100},
                              {"reply_to", to_string(mac(0))}});
   const uint64_t before = world.sender()["sent"];
   world.pass(200 * kMs, [&] { world.carry_both(); });

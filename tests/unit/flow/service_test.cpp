@@ -21,7 +21,11 @@ struct Asked : World {
     return {};
   }
   json sending(const json& change) {
-    json params = {{"flow", 1}, {"frontend", "a"}, {"rate_pps", 100}, {"src", to_string(mac(0))}, {"dst", to_string(mac(1))}};
+    json params = {{"flow", 1},
+                   {"frontend", "a"},
+                   {"rate_pps", 100},
+                   {"src", to_string(mac(0))},
+                   {"dst", to_string(mac(1))}};
     params.update(change);
     return params;
   }
@@ -60,7 +64,8 @@ BOOST_AUTO_TEST_CASE(every_mistake_is_named_by_its_key) {
 BOOST_AUTO_TEST_CASE(an_end_that_does_not_exist_and_a_frame_or_queue_it_does_not_have_are_refused) {
   BOOST_TEST((refused("flow.send", sending({{"frontend", "z"}})).code == Errc::not_found));
   transports[0]->longest = 1518;
-  BOOST_TEST((refused("flow.send", sending({{"sizes", {{{"min", 64}, {"max", 1519}}}}})).code == Errc::invalid_argument));
+  BOOST_TEST((refused("flow.send", sending({{"sizes", {{{"min", 64}, {"max", 1519}}}}})).code ==
+              Errc::invalid_argument));
   BOOST_TEST((refused("flow.send", sending({{"queue", 1}})).code == Errc::invalid_argument));
   call("flow.send", sending({{"sizes", {{{"min", 64}, {"max", 1518}}}}}));
 }
@@ -71,7 +76,8 @@ BOOST_AUTO_TEST_CASE(flows_nobody_made_are_not_found) {
 }
 
 BOOST_AUTO_TEST_CASE(a_document_that_is_no_object_is_a_mistake) {
-  for (const char* method : {"flow.send", "flow.expect", "flow.set", "flow.start", "flow.report", "flow.remove"})
+  for (const char* method :
+       {"flow.send", "flow.expect", "flow.set", "flow.start", "flow.report", "flow.remove"})
     for (const json& wrong : {json(3), json::array(), json("flow")})
       BOOST_TEST((refused(method, wrong).code == Errc::invalid_argument));
 }

@@ -1,10 +1,9 @@
 #include <algorithm>
+#include <boost/test/unit_test.hpp>
 #include <map>
 #include <random>
 #include <set>
 #include <vector>
-
-#include <boost/test/unit_test.hpp>
 
 #include "emu/flow/sequence_tracker.hpp"
 
@@ -12,7 +11,9 @@ using namespace testbed::flow;
 
 namespace {
 
-uint64_t stamp_of(uint64_t sequence) { return 1000 + 10 * sequence; }
+uint64_t stamp_of(uint64_t sequence) {
+  return 1000 + 10 * sequence;
+}
 
 // A stream as a network might deliver it: some packets lost, some twice, some late.
 std::vector<uint64_t> delivery(std::mt19937& random, uint64_t count) {

@@ -2,9 +2,8 @@
 #pragma once
 
 #include <fstream>
-#include <string>
-
 #include <nlohmann/json.hpp>
+#include <string>
 
 inline nlohmann::json read_vectors(const std::string& file) {
   std::ifstream in(std::string(TEST_VECTORS) + "/" + file);

@@ -1,9 +1,8 @@
-#include <atomic>
-#include <thread>
-
-#include <boost/test/unit_test.hpp>
-
 #include "emu/load/access.hpp"
+
+#include <atomic>
+#include <boost/test/unit_test.hpp>
+#include <thread>
 
 using namespace testbed::load;
 

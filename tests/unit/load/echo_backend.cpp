@@ -1,11 +1,10 @@
 #include "tests/unit/load/echo_backend.hpp"
 
-#include <chrono>
-
-#include <boost/test/unit_test.hpp>
-
 #include <rte_mbuf.h>
 #include <rte_vhost.h>
+
+#include <boost/test/unit_test.hpp>
+#include <chrono>
 
 namespace {
 
@@ -41,7 +40,8 @@ EchoBackend::~EchoBackend() {
 void EchoBackend::come() {
   static const rte_vhost_device_ops ops = {.new_device = on_new, .destroy_device = on_gone};
   for (const auto& path : paths_) {
-    BOOST_REQUIRE_EQUAL(rte_vhost_driver_register(path.c_str(), role_ == Role::client ? RTE_VHOST_USER_CLIENT : 0), 0);
+    BOOST_REQUIRE_EQUAL(
+        rte_vhost_driver_register(path.c_str(), role_ == Role::client ? RTE_VHOST_USER_CLIENT : 0), 0);
     BOOST_REQUIRE_EQUAL(rte_vhost_driver_callback_register(path.c_str(), &ops), 0);
     BOOST_REQUIRE_EQUAL(rte_vhost_driver_start(path.c_str()), 0);
   }
@@ -77,7 +77,8 @@ void EchoBackend::forward() {
 
 bool EchoBackend::forward_queue(int from, int to, uint16_t queue) {
   rte_mbuf* mbufs[32];
-  const uint16_t count = rte_vhost_dequeue_burst(from, static_cast<uint16_t>(2 * queue + 1), pool_, mbufs, 32);
+  const uint16_t count =
+      rte_vhost_dequeue_burst(from, static_cast<uint16_t>(2 * queue + 1), pool_, mbufs, 32);
   if (count == 0) return false;
   rte_vhost_enqueue_burst(to, static_cast<uint16_t>(2 * queue), mbufs, count);
   rte_pktmbuf_free_bulk(mbufs, count);

@@ -1,5 +1,8 @@
-// A backend on librte_vhost in the test's own process: what comes from one port of a pair leaves by the other.
+// A backend on librte_vhost in the test's own process: what comes from one port of a pair leaves by the
+// other.
 #pragma once
+
+#include <rte_mempool.h>
 
 #include <atomic>
 #include <map>
@@ -7,8 +10,6 @@
 #include <string>
 #include <thread>
 #include <vector>
-
-#include <rte_mempool.h>
 
 class EchoBackend {
  public:

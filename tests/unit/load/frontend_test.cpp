@@ -1,17 +1,17 @@
 // Frontends on the real driver against a real backend, librte_vhost, in one process.
-#include <chrono>
-#include <filesystem>
-#include <condition_variable>
-#include <mutex>
-
-#include <boost/test/unit_test.hpp>
+#include "emu/load/frontend.hpp"
 
 #include <rte_cpuflags.h>
+
+#include <boost/test/unit_test.hpp>
+#include <chrono>
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
 
 #include "core/base/unix_socket.hpp"
 #include "emu/flow/service.hpp"
 #include "emu/load/device.hpp"
-#include "emu/load/frontend.hpp"
 #include "tests/unit/base/scratch.hpp"
 #include "tests/unit/load/echo_backend.hpp"
 
@@ -35,7 +35,8 @@ struct Pair {
 
   void add(const json& change) {
     for (size_t i = 0; i < 2; ++i) {
-      json params = {{"name", "f" + std::to_string(i)}, {"path", paths()[i]}, {"mac", kMac[i]}, {"max_frame", 9000}};
+      json params = {
+          {"name", "f" + std::to_string(i)}, {"path", paths()[i]}, {"mac", kMac[i]}, {"max_frame", 9000}};
       params.update(change);
       const auto options = read_frontend(params);
       BOOST_REQUIRE_MESSAGE(options.has_value(), (options ? std::string() : options.error().message));
@@ -43,7 +44,8 @@ struct Pair {
       frontends.push_back(std::make_unique<Frontend>(
           *options, "net_virtio_user_t" + std::to_string(devices++), worker,
           [this](const char* name, json fields) { note(name, std::move(fields)); }));
-      worker.run([&] { BOOST_REQUIRE(engine.add_end(options->name, *frontends.back(), options->mac).has_value()); });
+      worker.run(
+          [&] { BOOST_REQUIRE(engine.add_end(options->name, *frontends.back(), options->mac).has_value()); });
     }
   }
   json call(const std::string& method, const json& params = json::object()) {
@@ -88,7 +90,8 @@ struct Pair {
   void expect_received(uint64_t count) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     while (call("flow.counts")["1"]["received"].get<uint64_t>() < count) {
-      BOOST_REQUIRE_MESSAGE(std::chrono::steady_clock::now() < deadline, call("flow.counts").dump() + call("frontend.status").dump());
+      BOOST_REQUIRE_MESSAGE(std::chrono::steady_clock::now() < deadline,
+                            call("flow.counts").dump() + call("frontend.status").dump());
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
   }
@@ -108,7 +111,8 @@ std::vector<json> ring_variants() {
   std::vector<json> variants;
   for (const char* ring : {"split", "packed"})
     for (const bool mergeable : {true, false})
-      for (const bool in_order : {true, false}) variants.push_back({{"ring", ring}, {"mergeable", mergeable}, {"in_order", in_order}});
+      for (const bool in_order : {true, false})
+        variants.push_back({{"ring", ring}, {"mergeable", mergeable}, {"in_order", in_order}});
   variants.push_back({{"ring", "split"}, {"mergeable", false}, {"in_order", false}, {"vectorized", true}});
   if (rte_cpu_get_flag_enabled(RTE_CPUFLAG_AVX512F) == 1)
     variants.push_back({{"ring", "packed"}, {"mergeable", false}, {"in_order", true}, {"vectorized", true}});
@@ -133,14 +137,16 @@ BOOST_AUTO_TEST_CASE(every_ring_variant_carries_frames_of_every_size_unharmed) {
       pair.start_flow({{"window", 32}, {"sizes", kAllSizes}});
       pair.expect_received(1000);
       const json report = pair.receiver();
-      for (const char* key : {"lost", "duplicated", "reordered", "corrupted", "foreign"}) BOOST_TEST(report[key] == 0, key);
+      for (const char* key : {"lost", "duplicated", "reordered", "corrupted", "foreign"})
+        BOOST_TEST(report[key] == 0, key);
     }
   }
 }
 
 BOOST_AUTO_TEST_CASE(a_backend_that_leaves_and_returns_costs_packets_but_never_doubles_or_damages_one) {
   auto variants = ring_variants();
-  variants.erase(variants.begin() + 5, variants.begin() + 8);  // librte_vhost takes a second to return: one of each code path
+  variants.erase(variants.begin() + 5,
+                 variants.begin() + 8);  // librte_vhost takes a second to return: one of each code path
   variants.erase(variants.begin() + 1, variants.begin() + 4);
   for (const json& variant : variants) {
     BOOST_TEST_CONTEXT(variant.dump()) {

@@ -1,10 +1,9 @@
-#include <vector>
-
-#include <boost/test/unit_test.hpp>
+#include "emu/load/held_buffers.hpp"
 
 #include <rte_mbuf.h>
 
-#include "emu/load/held_buffers.hpp"
+#include <boost/test/unit_test.hpp>
+#include <vector>
 
 using namespace testbed::load;
 
@@ -37,7 +36,8 @@ BOOST_AUTO_TEST_CASE(a_buffer_the_driver_frees_a_second_time_is_freed_once) {
     held.hold(delivered.back());
   }
   held.mark();
-  for (int i = 160; i < 200; ++i) rte_pktmbuf_free(delivered[static_cast<size_t>(i)]);  // what the driver does in its reset
+  for (int i = 160; i < 200; ++i)
+    rte_pktmbuf_free(delivered[static_cast<size_t>(i)]);  // what the driver does in its reset
   BOOST_TEST(rte_mempool_in_use_count(pool) == HeldBuffers::kHeld);
   held.drop_marks();
   for (rte_mbuf* mbuf : std::vector(delivered.end() - HeldBuffers::kHeld, delivered.end()))

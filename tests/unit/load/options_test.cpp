@@ -8,7 +8,9 @@ using nlohmann::json;
 
 namespace {
 
-json minimal() { return {{"name", "f0"}, {"path", "/tmp/f0.sock"}, {"mac", "02:00:00:00:00:01"}}; }
+json minimal() {
+  return {{"name", "f0"}, {"path", "/tmp/f0.sock"}, {"mac", "02:00:00:00:00:01"}};
+}
 
 Result<FrontendOptions> with(const json& change) {
   json params = minimal();
@@ -21,10 +23,13 @@ Result<FrontendOptions> with(const json& change) {
 BOOST_AUTO_TEST_SUITE(frontend_options)
 
 BOOST_AUTO_TEST_CASE(the_device_gets_what_was_asked_for) {
-  const auto options = with({{"role", "server"}, {"ring", "packed"}, {"queues", 4}, {"queue_size", 512}, {"in_order", false}});
+  const auto options =
+      with({{"role", "server"}, {"ring", "packed"}, {"queues", 4}, {"queue_size", 512}, {"in_order", false}});
   BOOST_REQUIRE(options.has_value());
   BOOST_TEST(device_arguments(*options) ==
-             "path=/tmp/f0.sock,mac=02:00:00:00:00:01,queues=4,queue_size=512,server=1,packed_vq=1,in_order=0,mrg_rxbuf=1,vectorized=0");
+             "path=/tmp/"
+             "f0.sock,mac=02:00:00:00:00:01,queues=4,queue_size=512,server=1,packed_vq=1,in_order=0,mrg_"
+             "rxbuf=1,vectorized=0");
 }
 
 BOOST_AUTO_TEST_CASE(without_mergeable_buffers_a_frame_must_fit_one) {
@@ -35,11 +40,16 @@ BOOST_AUTO_TEST_CASE(without_mergeable_buffers_a_frame_must_fit_one) {
 
 BOOST_AUTO_TEST_CASE(every_mistake_is_named_by_its_key) {
   const std::pair<const char*, json> cases[] = {
-      {"name", {{"name", ""}}},          {"path", {{"path", std::string(108, 'x')}}},
-      {"path", {{"path", "/tmp/a,b"}}},  {"role", {{"role", "peer"}}},
-      {"ring", {{"ring", "round"}}},     {"queues", {{"queues", 9}}},
-      {"queue_size", {{"queue_size", 100}}}, {"mac", {{"mac", "01:00:00:00:00:01"}}},
-      {"mac", {{"mac", "zero"}}},        {"max_frame", {{"max_frame", 9001}}},
+      {"name", {{"name", ""}}},
+      {"path", {{"path", std::string(108, 'x')}}},
+      {"path", {{"path", "/tmp/a,b"}}},
+      {"role", {{"role", "peer"}}},
+      {"ring", {{"ring", "round"}}},
+      {"queues", {{"queues", 9}}},
+      {"queue_size", {{"queue_size", 100}}},
+      {"mac", {{"mac", "01:00:00:00:00:01"}}},
+      {"mac", {{"mac", "zero"}}},
+      {"max_frame", {{"max_frame", 9001}}},
       {"mtu", {{"mtu", 1500}}},
   };
   for (const auto& [path, change] : cases) {
@@ -51,8 +61,9 @@ BOOST_AUTO_TEST_CASE(every_mistake_is_named_by_its_key) {
 }
 
 BOOST_AUTO_TEST_CASE(a_vector_path_that_the_driver_would_not_take_is_refused_by_name) {
-  for (const json& change : {json{{"ring", "split"}, {"in_order", false}}, json{{"ring", "split"}, {"mergeable", false}},
-                             json{{"ring", "packed"}, {"mergeable", false}, {"in_order", false}}, json{{"ring", "packed"}}}) {
+  for (const json& change :
+       {json{{"ring", "split"}, {"in_order", false}}, json{{"ring", "split"}, {"mergeable", false}},
+        json{{"ring", "packed"}, {"mergeable", false}, {"in_order", false}}, json{{"ring", "packed"}}}) {
     json asked = change;
     asked["vectorized"] = true;
     const auto options = with(asked);

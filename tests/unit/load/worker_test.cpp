@@ -1,10 +1,9 @@
+#include "emu/load/worker.hpp"
+
 #include <atomic>
+#include <boost/test/unit_test.hpp>
 #include <thread>
 #include <vector>
-
-#include <boost/test/unit_test.hpp>
-
-#include "emu/load/worker.hpp"
 
 using namespace testbed;
 using namespace testbed::load;
