@@ -151,7 +151,7 @@ void Frontend::watch() {
   if (!stray) return disconnect(stray.error().message);
   session_->note_backend(*stray);
   emit("driver.unexpected", {{"request", stray->header.request},
-                             {"name", wire::request_name(stray->header.request)},
+                             {"message", wire::request_name(stray->header.request)},
                              {"size", stray->header.size}});
 }
 
@@ -160,7 +160,7 @@ void Frontend::serve_backend() {
   if (request) {
     const auto name =
         *request <= wire::kLastBackendRequest ? wire::kBackendRequestNames[*request] : "UNKNOWN";
-    return emit("driver.backend_request", {{"request", *request}, {"name", name}});
+    return emit("driver.backend_request", {{"request", *request}, {"message", name}});
   }
   backend_.reset();  // that channel is gone; the session may live on
 }

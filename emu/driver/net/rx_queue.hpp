@@ -29,7 +29,10 @@ class RxQueue final : public Vring {
 
   void set_header(const NetHeader& header) { header_ = header; }
   // Whether free buffers are posted. A guest that stops refilling.
-  void set_posting(bool posting) { posting_ = posting; }
+  void set_posting(bool posting) {
+    posting_ = posting;
+    if (ring_) refill();
+  }
   const RxFaults& rx_faults() const { return faults_; }
 
   // Posts every free buffer.

@@ -92,25 +92,35 @@ class Driver:
         for i in (0, 1):
             self.call("frontend.add", name=f"f{i}", path=str(directory / f"p{i}.sock"), mac=mac(i), **options)
         self.wait_events("driver.up", before + 2)
+        self.settle()
 
     def remove_pair(self) -> None:
         for i in (0, 1):
             self.call("frontend.remove", name=f"f{i}")
 
-    def add_flows(self, streams: int = 1, **how: Any) -> None:
-        """Flow 1 from f0 to f1, flow 2 back."""
-        for flow, source in ((1, 0), (2, 1)):
+    def add_flows(self, streams: int = 1, first: int = 1, **how: Any) -> None:
+        """Flow `first` from f0 to f1, the next one back."""
+        for flow, source in ((first, 0), (first + 1, 1)):
             reply = {"reply_to": mac(source)} if "window" in how else {}
             self.call(
                 "flow.expect", flow=flow, name=f"x{flow}", frontend=f"f{1 - source}", run=7, seed=3,
                 mac=mac(1 - source), streams=streams, outage_threshold_ns=10**9, **reply,
             )  # fmt: skip
-        for flow, source in ((1, 0), (2, 1)):
+        for flow, source in ((first, 0), (first + 1, 1)):
             self.call(
                 "flow.send", flow=flow, name=f"x{flow}", frontend=f"f{source}", run=7, seed=3,
                 sizes=[{"min": 64, "max": 1500, "weight": 1}], src=mac(source), dst=mac(1 - source),
                 streams=streams, queue=-1, **how,
             )  # fmt: skip
+
+    def settle(self) -> None:
+        """Frames pass both ways. A backend begins to forward a moment after it has acknowledged the last message."""
+        self.add_flows(first=91, rate_pps=1000)
+        self.call("flow.start", flow=91)
+        self.call("flow.start", flow=92)
+        self.until("frames pass", lambda counts: all(counts[flow]["received"] > 0 for flow in ("91", "92")))
+        self.call("flow.remove", flow=91)
+        self.call("flow.remove", flow=92)
 
     def moved(self, packets: int) -> None:
         self.until(
