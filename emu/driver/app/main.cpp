@@ -1,6 +1,8 @@
 // testbed-driver: vhost-user frontends that do what virtio_user and QEMU cannot, under the control of a
 // script.
 #include <CLI/CLI.hpp>
+#include <sys/resource.h>
+
 #include <cstdio>
 #include <filesystem>
 #include <map>
@@ -32,7 +34,16 @@ testbed::Result<std::map<std::string, int>> inherited_memory(const std::vector<s
   return all;
 }
 
+// 128 queue pairs hold 768 event descriptors; a shell's usual limit is 1024.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int run(const CommandLine& command) {
+  raise_descriptor_limit();
   const auto inherited = inherited_memory(command.memory);
   if (!inherited) return std::fprintf(stderr, "testbed-driver: %s\n", inherited.error().message.c_str()), 2;
   testbed::Process process("testbed-driver");

@@ -1,8 +1,10 @@
 // Sessions and handshakes against a backend of a few lines on the other end of a socketpair.
 #include "emu/driver/session/session.hpp"
 
+#include <sys/mman.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cstring>
 #include <thread>
@@ -48,13 +50,15 @@ class Obliging {
             const bool asked = got->header.flags & wire::kFlagNeedReply;
             if (!asked && !answered(got->header.request, protocol)) continue;
             Message reply{.request = got->header.request, .flags = wire::kFlagVersion | wire::kFlagReply};
-            const uint64_t value = request == Request::GET_FEATURES            ? features
-                                   : request == Request::GET_PROTOCOL_FEATURES ? protocol
-                                   : request == Request::GET_QUEUE_NUM         ? 4
-                                                                               : 0;
+            const uint64_t value = value_for(request, features, protocol);
             reply.payload.resize(8);
             std::memcpy(reply.payload.data(), &value, 8);
-            if (!channel.send(encode(reply), {}, now_ns() + kSecond)) return;
+            const Fd area(request == Request::GET_INFLIGHT_FD ? ::memfd_create("inflight", MFD_CLOEXEC) : -1);
+            if (area) {
+              reply = inflight(request, {4096, 0, 2, 256}, area.get());
+              reply.flags |= wire::kFlagReply;
+            }
+            if (!channel.send(encode(reply), reply.fds, now_ns() + kSecond)) return;
           }
         }) {}
   void join() { thread_.join(); }
@@ -63,6 +67,12 @@ class Obliging {
   std::vector<size_t> fds;
 
  private:
+  static uint64_t value_for(Request request, uint64_t features, uint64_t protocol) {
+    if (request == Request::GET_FEATURES) return features;
+    if (request == Request::GET_PROTOCOL_FEATURES) return protocol;
+    return request == Request::GET_QUEUE_NUM || request == Request::GET_MAX_MEM_SLOTS ? 4 : 0;
+  }
+
   std::thread thread_;
 };
 
@@ -160,6 +170,36 @@ BOOST_AUTO_TEST_CASE(a_handshake_stops_after_any_message_and_goes_on_from_there)
   BOOST_TEST((std::vector<Request>(backend.seen.begin(), backend.seen.begin() + 7) == expected));
   BOOST_TEST(backend.fds[6] == 2u);  // one per region
   BOOST_TEST(backend.seen.size() == 7u + 2 * 7u);
+}
+
+BOOST_AUTO_TEST_CASE(memory_goes_by_slots_and_an_inflight_area_is_kept_for_the_next_session) {
+  Party party;
+  Fd area;
+  wire::VhostUserInflight description{};
+  const HandshakeSpec spec{
+      .wanted = uint64_t{1} << 30,
+      .wanted_protocol = bit(ProtocolFeature::INFLIGHT_SHMFD) | bit(ProtocolFeature::CONFIGURE_MEM_SLOTS),
+      .memory_slots = true,
+      .vring_order = usual_vring_order()};
+  const auto count = [](const Obliging& backend, Request request) {
+    return std::ranges::count(backend.seen, request);
+  };
+  for (const int session : {1, 2}) {
+    Pair pair;
+    Obliging backend(*pair.backend, UINT64_MAX, UINT64_MAX & ~bit(ProtocolFeature::STATUS));
+    auto both = party.party();
+    both.inflight = &area;
+    both.inflight_area = &description;
+    BOOST_TEST(*Handshake(*pair.session, spec, std::move(both), Handshake::From::start).run({}, ""));
+    pair.session.reset();
+    backend.join();
+    BOOST_TEST(count(backend, Request::SET_MEM_TABLE) == 0);
+    BOOST_TEST(count(backend, Request::ADD_MEM_REG) == 2);
+    BOOST_TEST(count(backend, Request::GET_INFLIGHT_FD) == (session == 1 ? 1 : 0));
+    BOOST_TEST(count(backend, Request::SET_INFLIGHT_FD) == 1);
+    BOOST_TEST(area.get() >= 0);
+    BOOST_TEST(description.mmap_size == 4096u);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(without_the_protocol_bit_no_protocol_message_and_no_enable_is_sent) {
