@@ -12,6 +12,11 @@ from testbed.run import exits
 from testbed.run.binaries import PROJECT, build_directory
 
 LAYERS = ("unit", "property", "e2e", "all")
+_STYLE = (
+    ("mypy", "--strict", "emu/testbed"),
+    ("ruff", "check", "-q", "emu", "tests"),
+    ("ruff", "format", "-q", "--check", "emu", "tests"),
+)
 
 
 def run_tests(layer: str) -> int:
@@ -32,7 +37,8 @@ def _unit() -> list[int]:
         "-j",
         str(os.cpu_count() or 1),
     ]
-    return [_status(ctest), _pytest("tests/unit")]
+    style = [[sys.executable, "-m", *words] for words in _STYLE]
+    return [*map(_status, style), _status(ctest), _pytest("tests/unit")]
 
 
 def _property() -> list[int]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from testbed.check import histogram
 
 CASES: list[dict[str, Any]] = json.loads(
