@@ -31,6 +31,15 @@ class NaiveDevice {
   NaiveDevice(const GuestMemory& memory, const RingPlace& place, uint16_t size, bool packed, uint16_t first)
       : memory_(memory), place_(place), size_(size), packed_(packed), avail_(first), used_(first) {}
 
+  // A device on another memory that stands where `other` does.
+  NaiveDevice(const GuestMemory& memory, const NaiveDevice& other)
+      : memory_(memory),
+        place_(other.place_),
+        size_(other.size_),
+        packed_(other.packed_),
+        avail_(other.avail_),
+        used_(other.used_) {}
+
   // The next chain the driver made available.
   std::optional<SeenChain> next() { return packed_ ? next_packed() : next_split(); }
   // Gives one back. `skip`: packed, IN_ORDER: the slots of all chains this one stands for.

@@ -5,6 +5,7 @@
 #include <ostream>
 #include <vector>
 
+#include "emu/driver/memory/state_file.hpp"
 #include "emu/driver/ring/ring.hpp"
 #include "naive_device.hpp"
 
@@ -20,22 +21,22 @@ struct RingFixture {
       : options(wanted),
         memory(*GuestMemory::open({.regions = {{gpa, 16u << 20, 0}}})),
         place{gpa + 0x1000, gpa + 0x100000, gpa + 0x200000, gpa + 0x300000, gpa + 0x200000},
-        state(RingState::bytes(wanted.size)),
-        ring(make_ring(memory, place, options, state.data())),
+        state(*map_state("", RingState::bytes(wanted.size))),
+        ring(make_ring(memory, place, options, state.base())),
         device(memory, place, options.size, options.packed, options.first) {
     ring->reset();
   }
 
   // Another driver on the same memory and state, as after a kill.
   bool restart() {
-    ring = make_ring(memory, place, options, state.data());
+    ring = make_ring(memory, place, options, state.base());
     return ring->recover();
   }
 
   RingOptions options;
   GuestMemory memory;
   RingPlace place;
-  std::vector<uint8_t> state;
+  Mapping state;  // shared with a child process, as guest memory is
   std::unique_ptr<Ring> ring;
   NaiveDevice device;
 };
