@@ -139,5 +139,6 @@ def attach(path: Path, port: VhostPort, ring: Ring = "split") -> list[str]:
         f"             -chardev socket,id=c0,path={path},{chardev} \\",
         f"             -netdev vhost-user,id=n0,chardev=c0,queues={queues} -device virtio-net-pci,netdev=n0{multi}",
         "             (before QEMU 10 without KVM: with vectors=0)",
-        f"virtio_user: --no-huge -m 256 --no-pci --file-prefix NAME --vdev net_virtio_user0,path={path},queues={queues}{server}{packed}",
+        "virtio_user: --no-huge -m 256 --no-pci --file-prefix NAME \\",
+        f"             --vdev net_virtio_user0,path={path},queues={queues}{server}{packed}",
     ]
