@@ -1,0 +1,45 @@
+"""Switches with bricks and ports, frontends, flows: what there is before the first step."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from testbed.scenario.topology.flow import Flow
+from testbed.scenario.topology.frontend import Qemu, VirtioUser
+from testbed.scenario.topology.roles import Ring, Role, opposite
+from testbed.scenario.topology.switch import (
+    Brick,
+    CaptureBrick,
+    Edge,
+    HubBrick,
+    NicPort,
+    Port,
+    Switch,
+    SwitchBrick,
+    VhostPort,
+    brick_reference,
+)
+
+Frontend = Annotated[VirtioUser | Qemu, Field(discriminator="type")]
+
+__all__ = [
+    "Brick",
+    "CaptureBrick",
+    "Edge",
+    "Flow",
+    "Frontend",
+    "HubBrick",
+    "NicPort",
+    "Port",
+    "Qemu",
+    "Ring",
+    "Role",
+    "Switch",
+    "SwitchBrick",
+    "VhostPort",
+    "VirtioUser",
+    "brick_reference",
+    "opposite",
+]

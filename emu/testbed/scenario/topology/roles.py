@@ -1,0 +1,12 @@
+"""Words that both sides of a socket share."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Role = Literal["client", "server"]
+Ring = Literal["split", "packed"]
+
+
+def opposite(role: Role) -> Role:
+    return "server" if role == "client" else "client"
