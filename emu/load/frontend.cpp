@@ -36,6 +36,7 @@ void Frontend::open_until_cancelled() {
       worker_.run([&] {
         port_ = std::move(*opened);
         port_->attach();
+        worker_.heed(*port_);
       });
       emit_("frontend.opened", {{"frontend", options_.name}});
       return;
@@ -67,7 +68,10 @@ void Frontend::close() {
   }
   std::unique_ptr<VirtioPort> port;
   worker_.run([&] {
-    if (port_) port_->leave();
+    if (port_) {
+      port_->leave();
+      worker_.forget(*port_);
+    }
     port = std::move(port_);
   });
 }

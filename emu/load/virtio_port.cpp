@@ -1,9 +1,11 @@
 #include "emu/load/virtio_port.hpp"
 
 #include <rte_errno.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "emu/load/device.hpp"
 #include "emu/load/quiet_moment.hpp"
@@ -108,6 +110,7 @@ Result<void> VirtioPort::configure(const FrontendOptions& options) {
                                    " queue pairs, not " + std::to_string(queues_));
   rte_eth_conf conf{};
   conf.intr_conf.lsc = 1;
+  conf.intr_conf.rxq = 1;
   conf.rxmode.mtu = std::min<uint32_t>(max_frame_ - RTE_ETHER_HDR_LEN, info.max_mtu);
   if (max_frame_ + kOverhead > buffer_)
     conf.rxmode.offloads = RTE_ETH_RX_OFFLOAD_SCATTER & info.rx_offload_capa;
@@ -129,6 +132,8 @@ Result<void> VirtioPort::start() {
   callback_ = true;
   if (const int error = rte_eth_dev_start(port_); error < 0)
     return tl::unexpected(system_error("starting " + path_, error));
+  for (uint16_t q = 0; q < queues_; ++q)
+    if (const int fd = rte_eth_dev_rx_intr_ctl_q_get_fd(port_, q); fd >= 0) call_fds_.push_back(fd);
   follow_link();
   return {};
 }
@@ -214,6 +219,20 @@ uint16_t VirtioPort::receive(uint16_t queue, Frame* frames, uint16_t count) {
           static_cast<uint8_t*>(const_cast<void*>(rte_pktmbuf_read(mbuf, 0, frames[i].length, whole)));
   }
   return received;
+}
+
+bool VirtioPort::ask_for_calls() {
+  // Rings that are about to be put back are the driver's own.
+  if (!access_.may_send()) return false;
+  for (uint16_t q = 0; q < queues_; ++q) rte_eth_dev_rx_intr_enable(port_, q);
+  return asked_for_calls_ = true;
+}
+
+void VirtioPort::refuse_calls() {
+  if (!std::exchange(asked_for_calls_, false) || !access_.may_receive()) return;
+  for (uint16_t q = 0; q < queues_; ++q) rte_eth_dev_rx_intr_disable(port_, q);
+  uint64_t calls;
+  for (const int fd : call_fds_) (void)!::read(fd, &calls, sizeof calls);
 }
 
 void VirtioPort::found_nothing() {

@@ -14,6 +14,7 @@
 #include "core/base/result.hpp"
 #include "emu/flow/transport.hpp"
 #include "emu/load/access.hpp"
+#include "emu/load/caller.hpp"
 #include "emu/load/frontend_options.hpp"
 #include "emu/load/held_buffers.hpp"
 
@@ -24,7 +25,7 @@ struct PoolDeleter {
 };
 using Pool = std::unique_ptr<rte_mempool, PoolDeleter>;
 
-class VirtioPort : public flow::Transport {
+class VirtioPort : public flow::Transport, public Caller {
  public:
   // Probes, configures and starts the device. Blocks until the backend is there (server role) and has shaken
   // hands: call it on a thread of its own. Errc::disconnected and Errc::system may pass: try again.
@@ -39,6 +40,9 @@ class VirtioPort : public flow::Transport {
   uint16_t send(uint16_t queue, flow::Frame* frames, uint16_t count) override;
   uint16_t receive(uint16_t queue, flow::Frame* frames, uint16_t count) override;
   void release(uint16_t queue, flow::Frame* frames, uint16_t count) override;
+  bool ask_for_calls() override;
+  void refuse_calls() override;
+  std::span<const int> call_fds() const override { return call_fds_; }
 
   // The worker begins to poll, and has left off for good.
   void attach() { access_.attach(); }
@@ -60,6 +64,8 @@ class VirtioPort : public flow::Transport {
   uint32_t max_frame_;
   uint32_t buffer_;  // octets of frame one mbuf holds
   Pool rx_pool_, tx_pool_;
+  std::vector<int> call_fds_;  // the driver's, by receive queue
+  bool asked_for_calls_ = false;
   std::vector<HeldBuffers> held_;  // by queue; empty where the driver does not need it
   uint16_t port_ = RTE_MAX_ETHPORTS;
   bool callback_ = false;

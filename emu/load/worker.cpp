@@ -1,6 +1,5 @@
 #include "emu/load/worker.hpp"
 
-#include <poll.h>
 #include <pthread.h>
 #include <rte_lcore.h>
 #include <sched.h>
@@ -14,7 +13,7 @@
 namespace testbed::load {
 
 Worker::Worker(flow::FlowEngine& engine, std::optional<unsigned> cpu)
-    : engine_(engine), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    : engine_(engine), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), woken_by_{{wake_.get(), POLLIN, 0}} {
   if (!wake_) throw std::system_error(errno, std::generic_category(), "eventfd");
   thread_ = std::thread([this, cpu] { loop(cpu); });
 }
@@ -70,7 +69,7 @@ void Worker::loop(std::optional<unsigned> cpu) {
     if (pending_.load(std::memory_order_acquire)) run_queued();
     const flow::Activity activity = engine_.poll();
     if (activity.frames == 0 || (!activity.busy && activity.frames < flow::kBurst))
-      wait(activity, engine_.now());
+      rest(activity);
     else
       last_frame_ns_ = engine_.now();
   }
@@ -82,25 +81,35 @@ void Worker::loop(std::optional<unsigned> cpu) {
   rte_thread_unregister();
 }
 
-void Worker::wait(const flow::Activity& activity, uint64_t now_ns) {
-  if (activity.frames > 0) {
-    last_frame_ns_ = now_ns;
-    nap_ns_ = kNap_ns;
-  }
-  const uint64_t idle_ns = now_ns - std::min(now_ns, last_frame_ns_);
-  if (activity.busy && idle_ns < kPatience_ns) {
+void Worker::rest(const flow::Activity& activity) {
+  const uint64_t now_ns = engine_.now();
+  if (activity.frames > 0) last_frame_ns_ = now_ns;
+  if (activity.busy && now_ns - last_frame_ns_ < kPatience_ns) {
     ::sched_yield();
     return;
   }
   const uint64_t due_ns = activity.next_send_ns - std::min(activity.next_send_ns, now_ns);
-  sleep(std::min(nap_ns_, std::max(due_ns, kNap_ns)));
-  nap_ns_ = std::min(2 * nap_ns_, idle_ns < kDozeAfter_ns ? kLongNap_ns : kDoze_ns);
+  if (activity.frames > 0 || due_ns < kNap_ns) return sleep(kNap_ns);
+  sleep_until_called(std::min(due_ns, kDoze_ns));
+}
+
+// What came between the last look and the request for calls is announced by nobody: one look more.
+void Worker::sleep_until_called(uint64_t longest_ns) {
+  woken_by_.resize(1);
+  for (Caller* caller : callers_)
+    if (caller->ask_for_calls())
+      for (const int fd : caller->call_fds()) woken_by_.push_back({fd, POLLIN, 0});
+  if (engine_.poll().frames > 0)
+    last_frame_ns_ = engine_.now();
+  else
+    sleep(longest_ns);
+  woken_by_.resize(1);
+  for (Caller* caller : callers_) caller->refuse_calls();
 }
 
 void Worker::sleep(uint64_t ns) {
-  pollfd woken{wake_.get(), POLLIN, 0};
   const timespec timeout{static_cast<time_t>(ns / 1'000'000'000), static_cast<long>(ns % 1'000'000'000)};
-  ::ppoll(&woken, 1, &timeout, nullptr);
+  ::ppoll(woken_by_.data(), woken_by_.size(), &timeout, nullptr);
 }
 
 }  // namespace testbed::load

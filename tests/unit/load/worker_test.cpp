@@ -1,5 +1,7 @@
 #include "emu/load/worker.hpp"
 
+#include <sys/eventfd.h>
+
 #include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <thread>
@@ -39,6 +41,42 @@ BOOST_AUTO_TEST_CASE(after_the_end_work_runs_where_it_was_asked_for) {
   std::thread::id where;
   worker.run([&] { where = std::this_thread::get_id(); });
   BOOST_TEST((where == std::this_thread::get_id()));
+}
+
+namespace {
+
+// A device that is never without a call: the worker must ask before each sleep and come back from it.
+struct Ringing : Caller {
+  Ringing() : fd(::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK)), raw(fd.get()) {}
+  bool ask_for_calls() override {
+    ++asked;
+    return true;
+  }
+  void refuse_calls() override { ++refused; }
+  std::span<const int> call_fds() const override { return {&raw, 1}; }
+
+  Fd fd;
+  int raw;
+  std::atomic<int> asked = 0, refused = 0;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(an_idle_worker_asks_for_calls_and_refuses_them_after_each_sleep) {
+  flow::FlowEngine engine([](std::string_view, nlohmann::json) {});
+  Worker worker(engine, {});
+  Ringing device;
+  worker.run([&] { worker.heed(device); });
+  while (device.refused < 100) worker.run([] {});
+  int asked = 0, refused = 0;
+  worker.run([&] {
+    worker.forget(device);
+    asked = device.asked;
+    refused = device.refused;
+  });
+  BOOST_TEST(asked == refused);
+  worker.run([] {});
+  BOOST_TEST(device.asked == asked);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
