@@ -186,9 +186,11 @@ class Cell:
         )
 
     async def before_fault(self) -> None:
-        """A last look at what the blast radius is measured against."""
+        """A last look at what the blast radius and the leaks are measured against."""
         if not self.faults.all:
             await self.sampler.snapshot()
+            for actor in self.cast.all.values():
+                await self.sampler.baseline(actor)
 
     @contextlib.asynccontextmanager
     async def fault(self, kind: str, actors: Sequence[str], ports: Sequence[str] = ()) -> AsyncIterator[None]:

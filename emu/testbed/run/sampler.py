@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from testbed.run.actors.base import Actor
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 _PERIOD_S = 0.1
 _HURRIED_S = 0.015
 _BETWEEN_SNAPSHOTS_NS = 250 * 10**6
+_SETTLED_NS = 500 * 10**6
+
+
+@dataclass(frozen=True)
+class Baseline:
+    size: int  # sessions
+    since: int
 
 
 class Sampler:
@@ -28,7 +36,7 @@ class Sampler:
         self._wanted = asyncio.Event()
         self._snapshot_due = False
         self._last_snapshot = 0
-        self._baselines: dict[str, int] = {}
+        self._baselines: dict[str, Baseline] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._judged = [
             name for entry in cell.scenario.expect if entry.kind == "untouched" for _, name in entry.flows()
@@ -86,11 +94,23 @@ class Sampler:
             await self._cell.flows.sample(actor)
 
     async def baseline(self, actor: Actor) -> None:
-        """What it holds before the steps; where a step starts something, when that is connected for the first time."""
-        size = self._size(actor)
-        if size > self._baselines.get(actor.name, -1) and actor.answers:
-            self._baselines[actor.name] = size
-            await actor.sample_resources("before")
+        """What it holds before the steps; where a step starts something, when that is connected for the first time.
+
+        A session is up some messages before the last descriptor of its handshake has come: it is looked at again while
+        it settles, unless something is broken meanwhile.
+        """
+        size, now = self._size(actor), time.monotonic_ns()
+        known = self._baselines.get(actor.name)
+        if not actor.answers:
+            return
+        if known is None or size > known.size:
+            self._baselines[actor.name] = Baseline(size, now)
+        elif size < known.size or now - known.since > _SETTLED_NS or self._broken_since(known.since):
+            return
+        await actor.sample_resources("before")
+
+    def _broken_since(self, since: int) -> bool:
+        return any(fault.start > since for fault in self._cell.faults.all)
 
     def _size(self, actor: Actor) -> int:
         """How many sessions it has: each costs descriptors and mappings that are no leak."""
