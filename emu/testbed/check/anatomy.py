@@ -10,6 +10,7 @@ The moments that end a part, in the order in which they usually come:
     connect       session.connected, on the port that was the last to come up
     handshake     session.up
     first_packet  the outage's end: the receiver has a packet
+    no_packet     in place of it, when the outage was not over at the end of the run
 
 An outage without any of them is `unexplained`: nothing was started and no session came up, packets just stopped coming.
 Only moments inside the outage count, so an outage without a restart (a disconnect, a stopped guest) has fewer parts. A
@@ -19,12 +20,22 @@ When a flow depends on several processes and ports, the one that was last decide
 
 from __future__ import annotations
 
-from testbed.check.compare import show_ns
 from testbed.check.evidence import Document, Event, Evidence, FlowEvidence
 from testbed.check.losses import Outage, outages_of
 from testbed.check.topology import port_of, touched
 
-PARTS = ("noticed", "exec", "eal", "pool", "boot", "connect", "handshake", "first_packet", "unexplained")
+PARTS = (
+    "noticed",
+    "exec",
+    "eal",
+    "pool",
+    "boot",
+    "connect",
+    "handshake",
+    "first_packet",
+    "no_packet",
+    "unexplained",
+)
 _OF_PROCESS = {
     "process.spawned": "noticed",
     "process.started": "exec",
@@ -85,7 +96,7 @@ def dissect(evidence: Evidence, flow: FlowEvidence, outage: Outage) -> list[tupl
     for t, name in sorted(moments):
         parts[name] = parts.get(name, 0) + t - reached
         reached = t
-    parts["first_packet"] = parts.get("first_packet", 0) + outage.end - reached
+    parts["no_packet" if outage.open else "first_packet"] = outage.end - reached
     return list(parts.items())
 
 
@@ -112,9 +123,3 @@ def _session_moments(evidence: Evidence, flow: FlowEvidence, inside: list[Event]
     same = [event for event in own if event.fields["port"] == up.fields["port"] and event.actor == up.actor]
     connected = [event.t for event in same if event.name == "session.connected" and event.t <= up.t]
     return [*((t, "connect") for t in connected[-1:]), (up.t, "handshake")]
-
-
-def told(document: Document) -> str:
-    """One line: 103 ms = noticed 12 ms + exec 3 ms + ..."""
-    parts = " + ".join(f"{part['name']} {show_ns(part['ms'] * 1e6)}" for part in document["parts"])
-    return f"{show_ns(document['duration_ms'] * 1e6)} = {parts}"

@@ -151,7 +151,8 @@ class _Summary:
             f"{part.name.replace('_', ' ')} {show_ns(part.ms * 1e6)}" for part in longest.parts
         )
         after = f" after {longest.fault}" if longest.fault else ""
-        text = f"longest outage: {longest.flow}{after}: {show_ns(longest.duration_ms * 1e6)} = {parts}"
+        open_ = " and not over" if longest.open else ""
+        text = f"longest outage: {longest.flow}{after}: {show_ns(longest.duration_ms * 1e6)}{open_} = {parts}"
         self.console.print(Text(_ascii(text, self.unicode), style="dim"))
 
     def _verdict(self, report: RunReport) -> None:
