@@ -1,13 +1,14 @@
 #include "vdev/ports.hpp"
 
 #include "core/base/unix_socket.hpp"
+#include "vdev/link/link_port.hpp"
 #include "vdev/nic/nic_port.hpp"
 #include "vdev/vhost/vhost_port.hpp"
 
 namespace testbed {
 namespace {
 
-// What all vhost ports of a process share: made with the first of them, on the control thread.
+// What all vhost and link ports of a process share: made with the first of them, on the control thread.
 struct Shared {
   explicit Shared(boost::asio::io_context& io) : watch(io), doorbell(io) {}
   gate::DirectoryWatch watch;
@@ -28,26 +29,41 @@ gate::EndpointConfig vhost_config(const std::string& name, Options& options) {
 }
 
 Result<std::unique_ptr<Port>> make_vhost(const std::string& name, const nlohmann::json& document,
-                                         PortEnvironment& environment, std::shared_ptr<Shared>& shared) {
+                                         PortEnvironment& environment, Shared& shared) {
   Mistakes mistakes;
   Options options(document, "", mistakes);
   if (environment.datapath != "library")
     return fail(Errc::unsupported,
                 "the datapath '" + environment.datapath + "' is not in this build; use 'library'");
-  if (!shared) shared = std::make_shared<Shared>(environment.io);
-  return vhost::VhostPort::open(name, vhost_config(name, options), environment, shared->watch,
-                                shared->doorbell);
+  return vhost::VhostPort::open(name, vhost_config(name, options), environment, shared.watch,
+                                shared.doorbell);
+}
+
+Result<std::unique_ptr<Port>> make_link(const std::string& name, const nlohmann::json& document,
+                                        PortEnvironment& environment, Shared& shared) {
+  Mistakes mistakes;
+  Options options(document, "", mistakes);
+  return link::LinkPort::open(name, link::read_options(options), environment, shared.watch, shared.doorbell);
 }
 
 }  // namespace
 
 void register_ports(PortFactories& factories) {
-  factories.add("vhost",
-                {[](Options& options) { vhost_config("", options); },
-                 [shared = std::shared_ptr<Shared>()](const std::string& name, const nlohmann::json& document,
-                                                      PortEnvironment& environment) mutable {
-                   return make_vhost(name, document, environment, shared);
-                 }});
+  const auto shared = std::make_shared<std::unique_ptr<Shared>>();
+  const auto made = [shared](PortEnvironment& environment) -> Shared& {
+    if (!*shared) *shared = std::make_unique<Shared>(environment.io);
+    return **shared;
+  };
+  factories.add("vhost", {[](Options& options) { vhost_config("", options); },
+                          [made](const std::string& name, const nlohmann::json& document,
+                                 PortEnvironment& environment) {
+                            return make_vhost(name, document, environment, made(environment));
+                          }});
+  factories.add(
+      "link", {[](Options& options) { link::read_options(options); },
+               [made](const std::string& name, const nlohmann::json& document, PortEnvironment& environment) {
+                 return make_link(name, document, environment, made(environment));
+               }});
   factories.add("nic", nic::nic_port_type());
 }
 

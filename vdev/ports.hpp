@@ -1,4 +1,4 @@
-// The port types of vdev: `vhost` and `nic`.
+// The port types of vdev: `vhost`, `nic` and `link`.
 #pragma once
 
 #include "core/graph/port_factory.hpp"

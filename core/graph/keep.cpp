@@ -24,8 +24,12 @@ void read_mbuf(const void* payload, uint32_t offset, std::byte* to, uint32_t len
   }
 }
 
+void read_memory(const void* payload, uint32_t offset, std::byte* to, uint32_t length) {
+  std::memcpy(to, static_cast<const std::byte*>(payload) + offset, length);
+}
+
 // By PayloadKind. control: rw before the first packet; dataplane: ro
-std::array<PayloadReader, 2> readers = {read_mbuf, nullptr};
+std::array<PayloadReader, 3> readers = {read_mbuf, nullptr, read_memory};
 
 // Octets [offset, offset + length) of the frame: the head from the worker's scratch, the rest from where it
 // lies.

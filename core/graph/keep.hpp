@@ -22,7 +22,7 @@ rte_mbuf* copy_to_mbuf(const Packet& packet, rte_mempool* pool);
 // frame.
 using PayloadReader = void (*)(const void* payload, uint32_t offset, std::byte* to, uint32_t length);
 
-// Whoever makes packets of a kind says how they are read; mbufs are known. Before the first such packet.
+// Whoever makes packets of a kind says how they are read; mbufs and plain memory are known. Before the first such packet.
 void set_payload_reader(PayloadKind kind, PayloadReader reader);
 
 }  // namespace testbed

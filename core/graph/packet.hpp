@@ -19,8 +19,9 @@ inline constexpr uint16_t kBurst = 32;
 inline constexpr uint16_t kHeadBytes = 128;
 
 enum class PayloadKind : uint8_t {
-  mbuf,   // Packet::payload is an rte_mbuf holding the whole frame (possibly in segments)
-  guest,  // Packet::payload is the source's own record of a descriptor chain in guest memory
+  mbuf,    // Packet::payload is an rte_mbuf holding the whole frame (possibly in segments)
+  guest,   // Packet::payload is the source's own record of a descriptor chain in guest memory
+  memory,  // Packet::payload is the frame's first octet; the whole frame lies there
 };
 
 // Two to a cache line. Written by the source and by bricks of one worker only; never shared between threads.

@@ -49,7 +49,7 @@ class TestbedSwitch(Backend):
         self, name: str, spec: Switch, sockets: dict[str, Path], world: World, *, in_process: bool
     ) -> SwitchActor:
         program = find_program("testbed-inprocess" if in_process else "testbed-switch")
-        return SwitchActor(name, program, switch_document(spec, sockets), world)
+        return SwitchActor(name, program, switch_document(spec, sockets, name), world)
 
 
 BACKENDS: dict[str, type[Backend]] = {backend.name: backend for backend in (TestbedSwitch,)}

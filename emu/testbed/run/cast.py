@@ -15,7 +15,7 @@ from testbed.run.binaries import find_program
 from testbed.run.flow_plan import frontend_macs
 from testbed.run.places import Places
 from testbed.scenario.model import Scenario
-from testbed.scenario.topology import Qemu, VhostPort, opposite
+from testbed.scenario.topology import LinkPort, Qemu, VhostPort, opposite
 
 if TYPE_CHECKING:
     from testbed.guest.command import Accelerator
@@ -42,6 +42,8 @@ class Cast:
 
 def socket_of(scenario: Scenario, places: Places, switch: str, port: str) -> Path:
     spec = scenario.all_switches()[switch].ports.get(port)
+    if isinstance(spec, LinkPort):
+        return places.socket(min(f"{switch}.{port}", spec.peer))
     if isinstance(spec, VhostPort) and spec.path is not None:
         return Path(spec.path)
     return places.socket(scenario.port_name(switch, port))

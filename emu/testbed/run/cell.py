@@ -231,7 +231,9 @@ class Cell:
         fault = self._begin("apply", "", [*change.ports, *change.remove], lambda healed: True)
         documents: dict[str, Any] = {
             "ports": {
-                name: port_document(port, socket_of(self.scenario, self.world.places, switch, name))
+                name: port_document(
+                    port, socket_of(self.scenario, self.world.places, switch, name), f"{switch}.{name}"
+                )
                 for name, port in change.ports.items()
             },
             "bricks": {name: brick.document() for name, brick in change.bricks.items()},

@@ -12,7 +12,7 @@ from testbed.run import exits
 from testbed.scenario.load import load_scenario
 from testbed.scenario.mistakes import ScenarioError
 from testbed.scenario.model import Scenario
-from testbed.scenario.topology import VhostPort
+from testbed.scenario.topology import LinkPort, NicPort
 
 _FORMATS = ("svg", "png", "pdf")
 
@@ -59,7 +59,9 @@ def _lines(scenario: Scenario) -> Iterator[str]:
         for brick, spec in switch.bricks.items():
             yield f'  "{name}/{brick}" [label="{brick}\\n{spec.type}", style=filled, fillcolor="#e8eef8"];'
         for port, end in switch.ports.items():
-            what = end.role if isinstance(end, VhostPort) else end.device
+            what = (
+                end.device if isinstance(end, NicPort) else "link" if isinstance(end, LinkPort) else end.role
+            )
             yield f'  "{name}/{port}" [label="{port}\\n{what}"];'
             if end.to is not None:
                 yield f'  "{name}/{port}" -- "{name}/{end.to.partition(".")[0]}"{_side(end.to)};'
@@ -67,6 +69,7 @@ def _lines(scenario: Scenario) -> Iterator[str]:
             ends = [f'"{name}/{end.partition(".")[0]}"' for end in (first, second)]
             yield f"  {ends[0]} -- {ends[1]};"
         yield "}"
+    yield from _links(scenario)
     for name, frontend in scenario.frontends.items():
         switch_name, port = scenario.split_port(frontend.port)
         ring = f"{frontend.type}\\n{frontend.ring}, {frontend.queues} queue pair{'s' * (frontend.queues > 1)}"
@@ -75,6 +78,13 @@ def _lines(scenario: Scenario) -> Iterator[str]:
     for name, flow in scenario.flows.items():
         if flow.among is None:
             yield f'"{flow.from_}" -- "{flow.to}" [label="{name}", style=dashed, dir=forward, constraint=false];'
+
+
+def _links(scenario: Scenario) -> Iterator[str]:
+    for name, switch in scenario.all_switches().items():
+        for port, end in switch.ports.items():
+            if isinstance(end, LinkPort) and f"{name}.{port}" < end.peer:
+                yield f'"{name}/{port}" -- "{end.peer.replace(".", "/", 1)}" [style=bold];'
 
 
 def _side(end: str) -> str:

@@ -8,7 +8,7 @@ EVENTS = frozenset(
     switch.ready plan.published port.added port.removed port.failed
     session.connected session.message session.negotiated session.changed session.refused session.up
     session.first_packet session.down queue.changed ring.resumed fdb.moved
-    port.forgetful load.ready frontend.opened frontend.retrying frontend.failed
+    link.up link.down port.forgetful load.ready frontend.opened frontend.retrying frontend.failed
     guest.started guest.reset guest.rebooted guest.shutdown
     frontend.link flow.moving flow.outage agent.ready kernel.error guest.link guest.panicked guest.died label
     """.split()

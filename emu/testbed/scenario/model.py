@@ -12,7 +12,7 @@ from testbed.run.steps.registry import AnyStep
 from testbed.scenario.expect import Expectation
 from testbed.scenario.fields import DurationNs, Model, Name, Reference, Scalar, at
 from testbed.scenario.mistakes import later
-from testbed.scenario.topology import Flow, Frontend, Qemu, Switch, VhostPort
+from testbed.scenario.topology import Flow, Frontend, NicPort, Qemu, Switch, VhostPort
 from testbed.scenario.walk import walk_steps
 
 SWITCH = "switch"  # the actor's name when there is one
@@ -130,6 +130,6 @@ def needs(scenario: Scenario) -> list[str]:
     kinds = {type(spec) for spec in scenario.frontends.values()}
     needed = ["QEMU"] if Qemu in kinds else []
     nics = [port for switch in scenario.all_switches().values() for port in switch.ports.values()]
-    needed += ["a network device"] if any(not isinstance(port, VhostPort) for port in nics) else []
+    needed += ["a network device"] if any(isinstance(port, NicPort) for port in nics) else []
     needed += ["hugepages"] if any(switch.hugepages for switch in scenario.all_switches().values()) else []
     return needed

@@ -9,7 +9,15 @@ from testbed.scenario.event_names import EVENTS
 from testbed.scenario.expect import Expectation, known_event
 from testbed.scenario.mistakes import Path, unknown_name
 from testbed.scenario.model import Scenario
-from testbed.scenario.topology import CaptureBrick, Flow, Switch, SwitchBrick, VirtioUser, brick_reference
+from testbed.scenario.topology import (
+    CaptureBrick,
+    Flow,
+    LinkPort,
+    Switch,
+    SwitchBrick,
+    VirtioUser,
+    brick_reference,
+)
 from testbed.scenario.walk import walk_steps
 
 Problem = tuple[Path, str]
@@ -21,6 +29,7 @@ def problems(scenario: Scenario) -> Iterator[Problem]:
     for name, switch in scenario.all_switches().items():
         place: Path = ("switch",) if scenario.switch is not None else ("switches", name)
         yield from _switch(switch, place)
+        yield from _links(scenario, name, switch, place)
     yield from _start(scenario, names)
     yield from _frontends(scenario)
     for name, flow in scenario.flows.items():
@@ -60,6 +69,29 @@ def _switch(switch: Switch, place: Path) -> Iterator[Problem]:
         for side, end in enumerate(edge):
             if end not in switch.ports and (what := _end(end, switch)):
                 yield (*place, "edges", index, side), what
+
+
+def _links(scenario: Scenario, name: str, switch: Switch, place: Path) -> Iterator[Problem]:
+    """Both ends of a cable name each other, and are at two switches."""
+    ends = {
+        f"{other}.{port}": spec
+        for other, peer in scenario.all_switches().items()
+        for port, spec in peer.ports.items()
+        if isinstance(spec, LinkPort) and other != name
+    }
+    for port, spec in switch.ports.items():
+        if not isinstance(spec, LinkPort):
+            continue
+        if spec.peer not in ends:
+            yield (
+                (*place, "ports", port, "peer"),
+                unknown_name("link port of another switch", spec.peer, ends),
+            )
+        elif ends[spec.peer].peer != f"{name}.{port}":
+            yield (
+                (*place, "ports", port, "peer"),
+                f"the peer of {spec.peer} is {ends[spec.peer].peer}, not this port",
+            )
 
 
 def _end(end: str, switch: Switch) -> str:

@@ -13,7 +13,7 @@ from testbed.scenario import schema
 from testbed.scenario.load import load_scenario, parse_scenario
 from testbed.scenario.mistakes import ScenarioError
 from testbed.scenario.model import Scenario, needs
-from testbed.scenario.topology import VirtioUser
+from testbed.scenario.topology import LinkPort, VirtioUser
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = sorted((ROOT / "scenarios").glob("*.yaml"))
@@ -167,3 +167,31 @@ def test_the_topology_can_be_drawn() -> None:
     drawn = dot(only(PAIR))
     for line in ('"f0" -- "switch/p0"', '"switch/p0" -- "switch/lan"', 'label="probe"'):
         assert line in drawn
+
+
+LINKED = """\
+name: x
+about: Linked.
+switches:
+  a: {ports: {up: {type: link, peer: b.up}}}
+  b: {ports: {up: {type: link, peer: a.up}}}
+"""
+
+
+def test_of_the_two_ends_of_a_link_one_listens() -> None:
+    scenario = only(LINKED)
+    ends = {name: switch.ports["up"] for name, switch in scenario.switches.items()}
+    roles = {name: end.document(f"{name}.up") for name, end in ends.items() if isinstance(end, LinkPort)}
+    assert roles == {"a": {"type": "link", "role": "server"}, "b": {"type": "link", "role": "client"}}
+
+
+def test_both_ends_of_a_link_name_each_other() -> None:
+    for wrong, message in (
+        ("peer: b.uq", "no link port of another switch 'b.uq'; there are b.up; did you mean 'b.up'"),
+        ("peer: a.up", "no link port of another switch 'a.up'; there are b.up"),
+    ):
+        with pytest.raises(ScenarioError, match=message):
+            parse_scenario(LINKED.replace("peer: b.up", wrong))
+    third = LINKED + "  c: {ports: {up: {type: link, peer: b.up}}}\n"
+    with pytest.raises(ScenarioError, match=r"peer: the peer of b\.up is a\.up, not this port"):
+        parse_scenario(third)

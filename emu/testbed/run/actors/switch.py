@@ -12,7 +12,7 @@ from testbed.run.actors.base import World
 from testbed.run.actors.program import Program
 from testbed.run.process import ManagedProcess
 from testbed.run.rpc import RpcFailure
-from testbed.scenario.topology import Switch, VhostPort
+from testbed.scenario.topology import LinkPort, Switch, VhostPort
 
 READY_DEADLINE_S = 30.0
 _EMPTY = {
@@ -22,20 +22,24 @@ _EMPTY = {
 }
 
 
-def switch_document(switch: Switch, port_path: dict[str, Path]) -> dict[str, Any]:
-    """The configuration of docs/protocol.md."""
+def switch_document(switch: Switch, port_path: dict[str, Path], name: str = "switch") -> dict[str, Any]:
+    """The configuration of docs/protocol.md; `name` is the switch's, by which others refer to its ports."""
     document: dict[str, Any] = {"workers": switch.workers, "datapath": switch.datapath}
     optional = {"memory_mb": switch.memory, "mbufs": switch.mbufs, "hugepages": switch.hugepages}
     document |= {key: value for key, value in optional.items() if value is not None}
     document["bricks"] = {name: brick.document() for name, brick in switch.bricks.items()}
     document["ports"] = {
-        name: port_document(port, port_path.get(name)) for name, port in switch.ports.items()
+        port: port_document(spec, port_path.get(port), f"{name}.{port}")
+        for port, spec in switch.ports.items()
     }
     document["edges"] = [list(edge) for edge in switch.edges]
     return document
 
 
-def port_document(port: Any, path: Path | None) -> dict[str, Any]:
+def port_document(port: Any, path: Path | None, reference: str) -> dict[str, Any]:
+    """`reference`: a.p0, also where there is one switch only."""
+    if isinstance(port, LinkPort):
+        return port.document(reference) | {"path": str(path)}
     document: dict[str, Any] = port.plain()
     if isinstance(port, VhostPort):
         document["path"] = port.path or str(path)

@@ -105,7 +105,21 @@ class NicPort(Model):
     to: Reference | None = Field(None, description="the brick it leads to")
 
 
-Port = Annotated[VhostPort | NicPort, Field(discriminator="type")]
+class LinkPort(Model):
+    """A cable to a link port of another switch. Needs no device and no privileges; either switch may die and come back."""
+
+    type: Literal["link"]
+    peer: Reference = Field(description="the link port at the other end, like b.up; its `peer` is this one")
+    to: Reference | None = Field(None, description="the brick it leads to")
+
+    def document(self, reference: str) -> dict[str, Any]:
+        """Of the two ends the one that comes first in the alphabet listens."""
+        document: dict[str, Any] = self.plain()
+        del document["peer"]
+        return document | {"role": "server" if reference < self.peer else "client"}
+
+
+Port = Annotated[VhostPort | NicPort | LinkPort, Field(discriminator="type")]
 Edge = Annotated[
     tuple[Reference, Reference], Field(description="two ends: a port, a brick, or a brick's side (tap.west)")
 ]
