@@ -10,6 +10,7 @@ PROJECT = Path(__file__).resolve().parents[3]
 PROGRAMS = {
     "testbed-switch": "core",
     "testbed-load": "emu/load",
+    "testbed-driver": "emu/driver",
     "testbed-inprocess": "emu/load",
     "testbed-agent": "emu/guest",
     "testbed-proxy": "emu/proxy",

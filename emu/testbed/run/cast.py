@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from testbed.run.actors import driver
 from testbed.run.actors.base import Actor, World
 from testbed.run.actors.frontend import Arm, Frontend
 from testbed.run.actors.load import InProcessFrontend, LoadActor, add_document
@@ -15,7 +16,7 @@ from testbed.run.binaries import find_program
 from testbed.run.flow_plan import frontend_macs
 from testbed.run.places import Places
 from testbed.scenario.model import Scenario
-from testbed.scenario.topology import LinkPort, Qemu, VhostPort, opposite
+from testbed.scenario.topology import Driver, LinkPort, Qemu, VhostPort, opposite
 
 if TYPE_CHECKING:
     from testbed.guest.command import Accelerator
@@ -90,6 +91,9 @@ def _frontend(
             tx_queue_size=spec.queue_size,
         )
         return GuestActor(options, kit.image, kit.accelerator, world, arm)
+    if isinstance(spec, Driver):
+        add = driver.add_document(name, spec, path, role, mac)
+        return driver.DriverActor(name, find_program("testbed-driver"), spec, add, world, arm)
     add = add_document(name, spec, path, role, mac)
     if spec.placement == "in-process":
         return InProcessFrontend(name, switches[switch], add, world, arm)

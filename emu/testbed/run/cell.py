@@ -19,6 +19,7 @@ from testbed.run.faults import Faults, OpenFault, Works
 from testbed.run.flow_plan import PlannedFlow, plan_flows
 from testbed.run.flow_report import FlowReports
 from testbed.run.flows import Flows
+from testbed.run.hand import Hand
 from testbed.run.history import RUNNER
 from testbed.run.recovery import Recovery
 from testbed.run.sampler import Sampler
@@ -210,6 +211,9 @@ class Cell:
     # -- Asking
     async def call(self, actor: str, method: str, params: dict[str, Any], within_ns: int) -> Any:
         return await self.cast.all[actor].call(method, params, within_ns / 1e9)
+
+    def hand(self, frontend: str) -> Hand:
+        return Hand(self, frontend)
 
     async def execute(self, guest: str, command: str, within_ns: int) -> dict[str, Any]:
         async with self.fault("exec", [guest]):

@@ -25,7 +25,7 @@ from testbed.run.places import new_run_directory
 from testbed.run.plain import PlainWatcher
 from testbed.run.watcher import Watcher
 from testbed.scenario.load import CellScenario, Job
-from testbed.scenario.topology import Qemu, VirtioUser
+from testbed.scenario.topology import Driver, Qemu, VirtioUser
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,8 @@ def check_machine(cells: Sequence[CellScenario], backend: Backend) -> None:
         kinds = {type(spec) for spec in entry.scenario.frontends.values()}
         if VirtioUser in kinds:
             find_program("testbed-load")
+        if Driver in kinds:
+            find_program("testbed-driver")
         if Qemu in kinds:
             if shutil.which("qemu-system-x86_64") is None:
                 raise Lacking("QEMU is missing; mend it with: apt-get install qemu-system-x86")

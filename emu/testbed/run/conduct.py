@@ -167,7 +167,8 @@ async def set_up(cell: Cell, names: Sequence[str]) -> None:
         if actor not in early and not shared(actor.name):
             await actor.start()
     await _until_up(cell, actors, GUEST_UP_S if cell.scenario.names().guests else UP_S)
-    ports = [cell.port_of(name) for name in names if name in cell.cast.frontends]
+    ends = [cell.cast.frontends[name] for name in names if name in cell.cast.frontends]
+    ports = [cell.port_of(end.name) for end in ends if end.connects]
     if switches:
         deadline = time.monotonic_ns() + round(CONNECTED_S * 1e9)
         await cell.history.until(lambda: all(cell.is_port_up(port) for port in ports), deadline)

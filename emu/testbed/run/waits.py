@@ -20,12 +20,13 @@ def actors_not_up(cell: Cell, actors: Sequence[str]) -> Look:
 
 
 def ports_not(cell: Cell, state: str, ports: Sequence[str]) -> Look:
-    """Without names: the ports of all frontends that were started and not ended."""
+    """Without names: the ports of all frontends that were started and not ended, and connect by themselves."""
 
     def look() -> str:
-        wanted = list(ports) or [cell.port_of(f.name) for f in cell.cast.frontends.values() if f.running]
+        running = [f for f in cell.cast.frontends.values() if f.running and f.connects]
+        wanted = list(ports) or [cell.port_of(f.name) for f in running]
         if not wanted:
-            return "no frontend is running, so no port can be up"
+            return "no frontend that connects by itself is running, so no port can be up"
         for port in wanted:
             if cell.is_port_up(port) != (state == "up"):
                 return f"port {port} is not {state} ({cell.owners_of(port)})"

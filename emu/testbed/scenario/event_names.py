@@ -11,5 +11,6 @@ EVENTS = frozenset(
     link.up link.down port.forgetful load.ready frontend.opened frontend.retrying frontend.failed
     guest.started guest.reset guest.rebooted guest.shutdown
     frontend.link flow.moving flow.outage agent.ready kernel.error guest.link guest.panicked guest.died label
+    driver.connected driver.up driver.down driver.failed driver.unexpected driver.backend_request driver.outcome
     """.split()
 )

@@ -15,6 +15,7 @@ from testbed.scenario import units
 from testbed.scenario.mistakes import unknown_key
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
+_HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F]+")
 _MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
 
 
@@ -96,6 +97,15 @@ def _memory_mb(value: object) -> int:
     return octets >> 20
 
 
+def _number64(value: object) -> int:
+    """64M is memory's way to write it; a text may also be hexadecimal."""
+    text = value.strip() if isinstance(value, str) else ""
+    number = int(text, 16) if _HEXADECIMAL.fullmatch(text) else units.memory_bytes(value)
+    if number >= 1 << 64:
+        raise units.UnitError(f"'{value}' does not fit into 64 bits")
+    return number
+
+
 Name = Annotated[str, _with(name), _schema("string", "f0", pattern=_NAME.pattern)]
 # A name, or for several switches a.p0; checked against what there is when the whole file is known.
 Reference = Annotated[str, Field(min_length=1, title="Name")]
@@ -127,6 +137,7 @@ SizesValue = Annotated[
     ),
 ]
 MemoryMb = Annotated[int, _with(_memory_mb), _schema("string", "256M", "1G")]
+Number64 = Annotated[int, _with(_number64), _schema(["integer", "string"], 4096, "0x100000000", "64K")]
 Comparison = Annotated[Any, _with(comparison), _schema(["string", "number"], 0, "<= 200ms", ">= 0.95")]
 Limit = Annotated[Any, _with(limit), _schema(["string", "number"], 0, "<= 32", "any")]
 Scalar = str | int | float | bool

@@ -8,11 +8,12 @@ from pydantic import Field, field_validator, model_validator
 
 from testbed.run.steps.base import Names
 from testbed.run.steps.change import Apply, SwitchChange
+from testbed.run.steps.raw import Send
 from testbed.run.steps.registry import AnyStep
 from testbed.scenario.expect import Expectation
 from testbed.scenario.fields import DurationNs, Model, Name, Reference, Scalar, at
-from testbed.scenario.mistakes import later
 from testbed.scenario.topology import Flow, Frontend, NicPort, Qemu, Switch, VhostPort
+from testbed.scenario.virtio_names import named_by
 from testbed.scenario.walk import walk_steps
 
 SWITCH = "switch"  # the actor's name when there is one
@@ -45,14 +46,6 @@ class Scenario(Model):
     expect: list[Expectation] = Field(
         [], description="what must hold beyond the rules that are always on (docs/checkers.md)"
     )
-
-    @field_validator("frontends", mode="before")
-    @classmethod
-    def known_types(cls, value: Any) -> Any:
-        for name, spec in value.items() if isinstance(value, dict) else ():
-            if isinstance(spec, dict) and spec.get("type") == "driver":
-                raise at(name, later("`type: driver`"))
-        return value
 
     @field_validator("about")
     @classmethod
@@ -94,9 +87,13 @@ class Scenario(Model):
         ports: set[str] = set()
         bricks: set[str] = set()
         parts: list[tuple[str, Switch | SwitchChange]] = list(self.all_switches().items())
+        descriptors: dict[str, set[str]] = {}
         for _, step in walk_steps(self.steps):
             if isinstance(step, Apply):
                 parts += step.changes().items()
+            elif isinstance(step, Send):
+                kept = descriptors.setdefault(step.from_, set())
+                kept.update(filter(None, map(named_by, step.fds or [])))
         for name, part in parts:
             ports.update(self.port_name(name, port) for port in part.ports)
             bricks.update(self.port_name(name, brick) for brick in part.bricks)
@@ -106,6 +103,7 @@ class Scenario(Model):
             ports=frozenset(ports),
             flows=frozenset(self.flows),
             bricks=frozenset(bricks),
+            descriptors={name: frozenset(kept) for name, kept in descriptors.items()},
         )
 
     def autostarted(self) -> list[str]:

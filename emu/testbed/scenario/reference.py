@@ -17,12 +17,13 @@ from testbed.scenario.event_names import EVENTS
 from testbed.scenario.expect import Expectation
 from testbed.scenario.fields import Model
 from testbed.scenario.model import Scenario
-from testbed.scenario.reference_examples import EXPECTATIONS, HOST, LATER_VALUES
+from testbed.scenario.reference_examples import BEFORE, EXPECTATIONS, HOST, LATER_VALUES
 from testbed.scenario.reference_examples import STEPS as STEP_EXAMPLES
 from testbed.scenario.reference_values import Links, default, models_in, value
 from testbed.scenario.schema import Schema
 from testbed.scenario.topology import (
     CaptureBrick,
+    Driver,
     Flow,
     HubBrick,
     LinkPort,
@@ -49,6 +50,7 @@ _PARTS: dict[str, type[Model]] = {
     "Brick: capture": CaptureBrick,
     "Frontend: virtio-user": VirtioUser,
     "Frontend: qemu": Qemu,
+    "Frontend: driver": Driver,
     "Flow": Flow,
 }
 _LINKS: Links = {
@@ -65,6 +67,9 @@ VALUES = """\
 | rate | `20kpps` `1.5Mpps` `100Mbps` | packets a second, or bits of frames without FCS a second |
 | size | `64` `64..1500` `imix` | octets of a frame without FCS; a range is uniform |
 | memory | `256M` `1G` | whole megabytes |
+| integer | `4096` `0x100000000` `64K` | of 64 bits; octets, an address or a mask |
+| address | an integer, `buf0` `buf0+12` `desc1` `avail1` `used1+2` `region0.end-1` | in a driver's guest memory: \
+a slot of 4096 octets that nothing else uses, the parts of virtqueue 1, a region's begin and end |
 | comparison | `0` `"<= 200ms"` `">= 0.95"` `"<= 1.5x"` `"<= 0.1%"` `"1..3"` | a bare value means "equals" |
 | limit | a comparison, or `any` | `any` asks for nothing |
 | plain value | `x` `4` `0.5` `true` | text, number, true or false |
@@ -102,7 +107,8 @@ def _chapter() -> Iterator[str]:
 def _step(step: type[Step]) -> Iterator[str]:
     yield f"#### {step.kind}\n"
     yield _doc(step) + (" A fault: `random` may choose it.\n" if step.breaks else "\n")
-    yield _fenced(f"- {STEP_EXAMPLES[step.kind]}\n")
+    before = [BEFORE[step.kind]] if step.kind in BEFORE else []
+    yield _fenced("".join(f"- {line}\n" for line in (*before, STEP_EXAMPLES[step.kind])))
     schema = _schema(step)
     if step.shorthand:
         key = step.model_fields[step.shorthand].alias or step.shorthand

@@ -18,6 +18,7 @@ switch:
     p0: {type: vhost, role: client, queues: 2, to: lan}
     p1: {type: vhost, role: server}
     p2: {type: vhost, role: client, to: lan}
+    p3: {type: vhost, role: server, to: lan}
     up: {type: nic, device: "net_tap0,iface=tb0", to: lan}
   edges:
     - [p1, tap.west]
@@ -27,6 +28,7 @@ frontends:
   f0: {type: virtio-user, port: p0, ring: "{ring}", queues: 2}
   f1: {type: virtio-user, port: p1, vectorized: true}
   g2: {type: qemu, port: p2, memory: 512M}
+  d3: {type: driver, port: p3, ring: packed, size: 64, without: [mrg_rxbuf]}
 
 flows:
   probe: {from: f0, to: g2, rate: 20kpps, size: 64..1500}
@@ -50,10 +52,26 @@ STEPS = {
     "reset": "reset: g2",
     "reload": "reload: g2",
     "queues": "queues: {frontend: f0, count: 1}",
+    "connect": "connect: d3",
+    "handshake": "handshake: {on: d3, stop_after: SET_VRING_ADDR}",
+    "send": "send: {from: d3, message: SET_LOG_BASE, payload: {size: 4096}, fds: [memfd 64], expect: refused}",
+    "hang_up": "hang_up: d3",
+    "chain": "chain: {on: d3, queue: 0, descriptors: [{addr: buf0, len: 1, write: true}], returned: false}",
+    "kick": "kick: {on: d3, queue: 1, times: 1000}",
+    "poke": "poke: {on: d3, at: avail1+2, bytes: ffff}",
+    "flip": 'flip: {on: d3, at: desc1+8, values: ["40000000", "ffffffff"]}',
+    "resize": "resize: {on: d3, fd: table, size: 0}",
+    "virtqueue": "virtqueue: {on: d3, queue: 0, enabled: false}",
+    "rings": "rings: {on: d3, fresh: true}",
     "label": "label: after the crash",
     "repeat": "repeat: {times: 20, steps: [{kill: switch}, {start: switch}, {wait: {flows: moving}}]}",
     "parallel": "parallel: [[{kill: f1}, {start: f1}], [{run: 3s}]]",
     "random": "random: {for: 60s, every: 1s..3s, of: [{kill: switch, weight: 3}, {stop: g2}], then: heal}",
+}
+
+# A step that has to stand before the example.
+BEFORE = {
+    "resize": "send: {from: d3, message: SET_LOG_BASE, payload: {size: 8192}, fds: [memfd 8192 as table]}"
 }
 
 EXPECTATIONS = {
@@ -72,9 +90,5 @@ EXPECTATIONS = {
 
 # What the loader knows to be of a later version, beside the steps and expectations that say so themselves.
 LATER_VALUES = {
-    "`type: driver` of a frontend": (
-        "f1: {type: virtio-user, port: p1, vectorized: true}",
-        "f1: {type: driver}",
-    ),
     "`datapath: ring` of a switch": ("switch:\n", "switch:\n  datapath: ring\n"),
 }

@@ -17,6 +17,8 @@ _KINDS = {
     "20kpps": "[rate](#values)",
     "256M": "[memory](#values)",
     64: "[size](#values)",
+    4096: "[integer](#values)",
+    "buf0": "[address](#values)",
     "f0": "[name](#values)",
     0: "[comparison](#values)",
 }
@@ -111,7 +113,7 @@ def _mapping(schema: Schema, links: Links) -> str:
 
 
 def _plural(text: str) -> str:
-    return text.replace("](", "s](", 1) if text.startswith("[") else re.sub(r"\w$", r"\g<0>s", text)
+    return text.replace("](", "s](", 1) if text.startswith("[") else re.sub(r"[A-Za-z]$", r"\g<0>s", text)
 
 
 def _limited(schema: Schema, text: str) -> str:

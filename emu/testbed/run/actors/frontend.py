@@ -25,6 +25,11 @@ class Frontend(Actor):
         return 0
 
     @property
+    def connects(self) -> bool:
+        """Whether it seeks a session by itself, so that its port ought to be up while it runs."""
+        return True
+
+    @property
     def flow_end(self) -> str:
         """What its own program calls it."""
         return self.name

@@ -10,7 +10,7 @@ from pydantic import model_validator
 
 from testbed.scenario.fields import Model
 from testbed.scenario.mistakes import Path, unknown_name
-from testbed.scenario.topology import Frontend, Qemu, VirtioUser
+from testbed.scenario.topology import Driver, Frontend, Qemu, VirtioUser
 
 if TYPE_CHECKING:
     from testbed.run.steps.context import Run
@@ -27,6 +27,7 @@ class Names:
     )  # those that steps add included; a.p0 where there are several switches
     flows: frozenset[str] = frozenset()
     bricks: frozenset[str] = frozenset()  # named as ports are
+    descriptors: dict[str, frozenset[str]] = field(default_factory=dict)  # that steps keep, by driver
 
     @property
     def actors(self) -> frozenset[str]:
@@ -35,6 +36,10 @@ class Names:
     @property
     def guests(self) -> frozenset[str]:
         return frozenset(name for name, spec in self.frontends.items() if isinstance(spec, Qemu))
+
+    @property
+    def drivers(self) -> frozenset[str]:
+        return frozenset(name for name, spec in self.frontends.items() if isinstance(spec, Driver))
 
     def shares_a_process(self, actor: str) -> bool:
         spec = self.frontends.get(actor)

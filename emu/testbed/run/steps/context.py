@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from testbed.check.evidence import Event
 
 if TYPE_CHECKING:
+    from testbed.run.hand import Hand
     from testbed.run.steps.change import SwitchChange
     from testbed.scenario.model import Scenario
 
@@ -61,6 +62,9 @@ class Run(Protocol):
 
     async def call(self, actor: str, method: str, params: dict[str, Any], within_ns: int) -> Any:
         """StepFailed when there is no answer, or the answer is no."""
+
+    def hand(self, frontend: str) -> Hand:
+        """What is done by hand on a driver frontend. ActorError: it does not run."""
 
     async def restart_guest(self, guest: str, how: str, within_ns: int) -> None:
         """`how`: reboot, reset or reload. Returns when it was asked for."""

@@ -99,10 +99,10 @@ class Random(Step):
     def problems(self, names: Names) -> Iterator[Problem]:
         for index, step in enumerate(self.of):
             if self.then == "heal" and not step.breaks:
-                faults = "kill, stop, shutdown, restart, disconnect, reboot, reset, reload or queues"
+                faults = "a fault, like kill, stop or disconnect (docs/scenarios.md marks them)"
                 yield (
                     ("of", index),
-                    f"`{step.kind}` breaks nothing that could be healed; choose from {faults}",
+                    f"`{step.kind}` breaks nothing that could be healed; choose {faults}",
                 )
 
     async def execute(self, run: Run) -> None:

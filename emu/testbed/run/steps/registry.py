@@ -11,6 +11,8 @@ from testbed.run.steps.change import Apply, Disconnect, Queues, SetFlow
 from testbed.run.steps.control import Parallel, Random, Repeat
 from testbed.run.steps.guest import Exec, Reboot, Reload, Reset
 from testbed.run.steps.life import Continue, Kill, Restart, Shutdown, Start, Stop
+from testbed.run.steps.memory import Chain, Flip, Kick, Poke, Resize, Rings, Virtqueue
+from testbed.run.steps.raw import Connect, Handshake, HangUp, Send
 from testbed.run.steps.timing import Label, RunFor, Wait
 from testbed.scenario.fields import at
 from testbed.scenario.mistakes import later, unknown_key
@@ -34,6 +36,17 @@ STEPS: dict[str, type[Step]] = {
         Reset,
         Reload,
         Queues,
+        Connect,
+        Handshake,
+        Send,
+        HangUp,
+        Chain,
+        Kick,
+        Poke,
+        Flip,
+        Resize,
+        Virtqueue,
+        Rings,
         Label,
         Repeat,
         Parallel,
@@ -41,7 +54,7 @@ STEPS: dict[str, type[Step]] = {
     )
 }
 
-LATER = frozenset({"migrate", "send", "chain", "cut", "delay", "hold", "drop_reply", "dirty_log", "pages"})
+LATER = frozenset({"migrate", "cut", "delay", "hold", "drop_reply", "dirty_log", "pages"})
 
 
 def _one_known_key(value: Any) -> Any:

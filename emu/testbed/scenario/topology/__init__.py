@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from testbed.scenario.topology.driver import Driver
 from testbed.scenario.topology.flow import Flow
 from testbed.scenario.topology.frontend import Qemu, VirtioUser
 from testbed.scenario.topology.roles import Ring, Role, opposite
@@ -23,11 +24,12 @@ from testbed.scenario.topology.switch import (
     brick_reference,
 )
 
-Frontend = Annotated[VirtioUser | Qemu, Field(discriminator="type")]
+Frontend = Annotated[VirtioUser | Qemu | Driver, Field(discriminator="type")]
 
 __all__ = [
     "Brick",
     "CaptureBrick",
+    "Driver",
     "Edge",
     "Flow",
     "Frontend",

@@ -1,0 +1,92 @@
+"""testbed-driver with one frontend: its own virtqueues, driven by flows and, message by message, by steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from testbed.run.actors.base import ActorError, World
+from testbed.run.actors.frontend import Arm, Frontend
+from testbed.run.actors.program import Program
+from testbed.run.process import ManagedProcess
+from testbed.scenario.topology import Driver, Role
+
+READY_DEADLINE_S = 10.0
+# What a call takes beside the answers of the backend that it waits for.
+_MARGIN_S = 5.0
+
+
+def add_document(name: str, spec: Driver, path: Path, role: Role, mac: str) -> dict[str, Any]:
+    """The parameters of frontend.add."""
+    return {"name": name, "path": str(path), "role": role, "mac": mac, **spec.document()}
+
+
+class DriverActor(Frontend, Program):
+    """`session` is the number of the one it has, 0 without. `by_itself` says whether it connects when it has none."""
+
+    def __init__(
+        self, name: str, program: Path, spec: Driver, add: dict[str, Any], world: World, arm: Arm
+    ) -> None:
+        Program.__init__(self, name, world)
+        self.arm, self.linked = arm, False
+        self.spec = spec
+        self.by_itself = bool(add["auto"])
+        self.session = 0
+        self.sessions = 0  # that this life has had
+        self.flipped: set[int] = set()  # addresses that change by themselves
+        self.regions: list[dict[str, int]] = []
+        self.scratch: dict[str, int] = {"gpa": 0, "size": 0}
+        self._program = program
+        self._add = add
+
+    @property
+    def connects(self) -> bool:
+        return self.by_itself
+
+    def command(self, control: Path) -> Sequence[str | Path]:
+        self.linked, self.session, self.sessions, self.flipped = False, 0, 0, set()
+        self.by_itself = bool(self._add["auto"])
+        return [self._program, "--control", control, "--dir", self._directory]
+
+    async def bring_up(self) -> None:
+        await self.until_event("control.up", READY_DEADLINE_S)
+        added = await self.call("frontend.add", self._add)
+        self.regions, self.scratch = list(added["regions"]), dict(added["scratch"])
+        await self.arm(self.name)
+
+    def taken(self, event: dict[str, Any]) -> None:
+        match event.get("name"):
+            case "driver.connected":
+                self.session = int(event["session"])
+                self.sessions = self.session
+            case "driver.down":
+                self.session = 0
+
+    def _exited(self, process: ManagedProcess) -> None:
+        self.session, self.linked = 0, False
+        super()._exited(process)
+
+    async def do(self, method: str, *, answers: int = 1, **params: Any) -> Any:
+        """One of the driver's own methods on this frontend; it may wait for so many answers. RpcFailure."""
+        timeout = answers * self.spec.answer / 1e9 + _MARGIN_S
+        given = {key: value for key, value in params.items() if value is not None}
+        return await self.call(f"driver.{method}", {"frontend": self.name, **given}, timeout)
+
+    async def set_queues(self, count: int) -> None:
+        await self.do("queues", answers=2 * self.spec.queues, count=count)
+
+    async def until_down(self, session: int, within_s: float) -> bool:
+        """Whether that session ended by then."""
+        deadline = time.monotonic_ns() + round(within_s * 1e9)
+        return await self.world.history.until(lambda: self.session != session or not self.running, deadline)
+
+    async def rings(self) -> list[dict[str, Any]]:
+        """driver.rings of all virtqueues. RpcFailure."""
+        rings: list[dict[str, Any]] = (await self.do("rings"))["rings"]
+        return rings
+
+    def needs_to_run(self) -> None:
+        if not self.answers:
+            raise ActorError(f"{self.name} {self.state}")
