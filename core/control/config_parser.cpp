@@ -93,6 +93,7 @@ void read_ports(Config& config, Options& root, const PortFactories& types, Mista
     if (const PortType* type = types.find(node.type)) {
       Options options(node.options, path, mistakes);
       type->check(options);
+      options.done();
     } else if (!node.type.empty()) {
       own.mistake("type", "there is no port type '" + node.type + "'; there are: " + known(types.names()));
     }

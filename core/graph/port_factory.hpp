@@ -32,7 +32,8 @@ struct PortEnvironment {
 };
 
 struct PortType {
-  // Checks a port's options: pure, called before anything is changed. `type` and `to` are not among them.
+  // Asks for all of a port's options and checks them: pure, called before anything is changed. `type` and
+  // `to` are not among them; what it does not ask for is an unknown key.
   std::function<void(Options& options)> check;
   // Makes the port and lets it listen, connect or open its device. Control thread. `options` passed check().
   std::function<Result<std::unique_ptr<Port>>(const std::string& name, const nlohmann::json& options,

@@ -1,9 +1,11 @@
-// An ethdev's life: made from a devargs string ("net_tap0,iface=tb0"), configured, started; stopped and removed.
+// An ethdev's life: made from a devargs string ("net_tap0,iface=tb0"), configured, started; stopped and
+// removed.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/base/result.hpp"
 
@@ -20,7 +22,8 @@ struct EthdevOptions {
 // Control thread only, but for the burst functions that use its port id.
 class Ethdev {
  public:
-  // Errc::unsupported: no such driver is linked, or the device has fewer queues; the message names what there is.
+  // Errc::unsupported: no such driver is linked, or the device has fewer queues or carries a smaller MTU; the
+  // message names what there is.
   static Result<std::unique_ptr<Ethdev>> open(const EthdevOptions& options);
   // Workers no longer use the device.
   ~Ethdev();
@@ -30,16 +33,22 @@ class Ethdev {
   uint16_t id() const { return id_; }
   // The device tells when a receive queue has work: rx_interrupt_fd() is valid.
   bool has_rx_interrupts() const { return rx_interrupts_; }
-  int rx_interrupt_fd(uint16_t queue) const;
+  int rx_interrupt_fd(uint16_t queue) const { return rx_fds_[queue]; }
+  // Asks the driver, which may ask the kernel.
+  bool link_up() const;
 
  private:
   Ethdev(std::string name, uint16_t id) : name_(std::move(name)), id_(id) {}
   Result<void> start(const EthdevOptions& options);
+  void find_rx_interrupts(uint16_t queues);
+  void drain(uint16_t queues);
   Result<void> make_pool(uint16_t queues, uint16_t receive_slots, uint32_t frame_octets);
 
   std::string name_;
   uint16_t id_;
+  bool started_ = false;
   bool rx_interrupts_ = false;
+  std::vector<int> rx_fds_;  // by queue; of a device with interrupts
   rte_mempool* pool_ = nullptr;
 };
 

@@ -1,13 +1,16 @@
-// Any DPDK ethdev as a port of the switch. Received frames are mbufs of the device's own pool; transmitted ones are
-// references to (or copies of) what the source still owns, because an ethdev keeps what it sends beyond the burst.
+// Any DPDK ethdev as a port of the switch. Received frames are mbufs of the device's own pool; transmitted
+// ones are references to (or copies of) what the source still owns, because an ethdev keeps what it sends
+// beyond the burst.
 #pragma once
 
+#include <rte_spinlock.h>
+
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include <rte_spinlock.h>
-
+#include "core/base/counter.hpp"
 #include "core/graph/port.hpp"
 #include "core/graph/port_factory.hpp"
 #include "vdev/nic/ethdev.hpp"
@@ -33,12 +36,23 @@ class NicPort : public Port {
   struct alignas(64) TxLock {
     rte_spinlock_t lock = RTE_SPINLOCK_INITIALIZER;
   };
+  // dataplane: rw (the worker that owns the queue), control: ro
+  struct alignas(64) Refused {
+    Counter too_big;
+  };
+  bool fits(const Packet& packet) const;
   uint16_t send(uint16_t queue, rte_mbuf** mbufs, uint16_t count);
+  bool link_down(uint64_t now_ns);
 
   EthdevOptions options_;
   std::unique_ptr<Ethdev> device_;
-  bool shared_;  // several workers
+  uint32_t longest_;  // octets of an untagged frame
+  bool shared_;       // several workers
   std::vector<TxLock> locks_;
+  std::vector<Refused> refused_;  // by receive queue
+  // dataplane: rw (any worker)
+  std::atomic<uint64_t> ask_link_ns_ = 0;  // not before
+  std::atomic<bool> link_down_ = false;    // as it was found then
 };
 
 // The port type "nic": {"device", "queues", "mtu"}.

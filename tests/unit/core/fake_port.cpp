@@ -117,7 +117,6 @@ PortFactories FakePorts::factories() {
                          options.number("queues", 1, 1, 8);
                          options.text("path", "");
                          options.flag("fail", false);
-                         options.done();
                        },
                    .create = [this](const std::string& name, const nlohmann::json& options,
                                     PortEnvironment&) -> Result<std::unique_ptr<Port>> {

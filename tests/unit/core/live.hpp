@@ -16,7 +16,9 @@
 #include "tests/unit/core/fake_port.hpp"
 
 struct Live {
-  explicit Live(uint16_t workers = 1) : settings{.workers = workers} {
+  // `more` are port types beside "fake".
+  explicit Live(uint16_t workers = 1, const std::function<void(testbed::PortFactories&)>& more = {})
+      : settings{.workers = workers} {
     auto made = testbed::WorkerDomain::create({.workers = workers}, events);
     BOOST_REQUIRE_MESSAGE(made.has_value(), (made ? "" : made.error().message));
     domain = std::move(*made);
@@ -24,8 +26,10 @@ struct Live {
         testbed::PortEnvironment{io, events, *domain, workers, domain->pools(), scratch.path, "library"});
     bricks_environment =
         std::make_unique<testbed::BrickEnvironment>(testbed::BrickEnvironment{events, workers, scratch.path});
+    testbed::PortFactories types = ports.factories();
+    if (more) more(types);
     control = std::make_unique<testbed::Switch>(settings, *domain, *ports_environment, *bricks_environment,
-                                                ports.factories(), testbed::brick_factories());
+                                                std::move(types), testbed::brick_factories());
     const auto started = domain->start();
     BOOST_REQUIRE_MESSAGE(started.has_value(), (started ? "" : started.error().message));
   }
