@@ -118,6 +118,7 @@ void FaultSet::fire(Fault& fault, const Recorded& recorded, json details) {
   else if (fault.sessions == fault.spec.times)
     fault.state = State::spent;
   if (fault.spec.lasting() && fault.spec.for_ns) fault.until_ns = now_ns() + fault.spec.for_ns;
+  watch_clock();
   details.update({{"leg", leg_},
                   {"fault", fault.id},
                   {"kind", to_string(fault.spec.kind)},
@@ -142,6 +143,19 @@ uint64_t FaultSet::pace(Side from) {
 void FaultSet::expire() {
   for (Fault& fault : faults_)
     if (fault.state == State::active && fault.until_ns && fault.until_ns <= now_ns()) finish(fault, "time");
+}
+
+void FaultSet::watch_clock() {
+  uint64_t next = UINT64_MAX;
+  for (const Fault& fault : faults_)
+    if (fault.state == State::active && fault.until_ns) next = std::min(next, fault.until_ns);
+  if (next == UINT64_MAX) return;
+  clock_.expires_after(std::chrono::nanoseconds(next - std::min(next, now_ns())));
+  clock_.async_wait([this, guard = std::weak_ptr<bool>(alive_)](boost::system::error_code error) {
+    if (error || guard.expired()) return;
+    expire();
+    watch_clock();
+  });
 }
 
 void FaultSet::hold_over(uint64_t id) {

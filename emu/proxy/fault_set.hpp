@@ -3,8 +3,11 @@
 // what healed.
 #pragma once
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -42,8 +45,9 @@ class FaultSet {
   // Those that are over stay visible in the status until there are more of them than this.
   static constexpr size_t kMaxKept = 256;
 
-  // `events` outlives this.
-  FaultSet(EventLog& events, std::string leg) : events_(events), leg_(std::move(leg)) {}
+  // `io` and `events` outlive this.
+  FaultSet(boost::asio::io_context& io, EventLog& events, std::string leg)
+      : clock_(io), events_(events), leg_(std::move(leg)) {}
 
   // `session` is the current (or last) one, `seen` how many messages it has had: a fault about message 3 that
   // is armed at message 5 is about the next session. Returns the fault's id. Errc::exhausted when kMaxKept
@@ -83,13 +87,16 @@ class FaultSet {
   void act(Fault& fault, const Recorded& recorded, Message& message, Treatment& treatment);
   void fire(Fault& fault, const Recorded& recorded, nlohmann::json details);
   void expire();
+  void watch_clock();
   void finish(Fault& fault, std::string_view by);
   Fault* find(uint64_t id);
   void forget_old();
 
+  boost::asio::steady_timer clock_;  // when the next fault's time is over, whether or not a message passes
   EventLog& events_;
   std::string leg_;
   std::deque<Fault> faults_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   uint64_t next_id_ = 1;
 };
 

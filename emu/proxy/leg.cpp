@@ -15,7 +15,7 @@ Leg::Leg(boost::asio::io_context& io, EventLog& events, DirectoryWatch& watch, L
       events_(events),
       name_(config.name),
       recorder_(events, config.name),
-      faults_(events, config.name) {
+      faults_(io, events, config.name) {
   for (const Side side : {Side::front, Side::back}) {
     EndpointConfig& endpoint = side == Side::front ? config.front : config.back;
     Place& here = place(side);

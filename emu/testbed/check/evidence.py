@@ -11,6 +11,8 @@ guest.link, port.added, port.removed. From the runner, whose `actor` field is th
   guest.panicked {console_tail}               the guest's kernel says so
   guest.died {status, expected, console_tail} QEMU is gone, or the guest stopped for good
   label {text}                                a mark for the report
+  fault.armed {port, kind, fault}             testbed-proxy will do this when its message passes (proxy.fault says it has)
+  fault.disarmed {port}                       what was armed there and has not happened is not to happen any more
 """
 
 from __future__ import annotations

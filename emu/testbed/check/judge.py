@@ -15,6 +15,7 @@ from testbed.check import (
     counters,
     events,
     exits,
+    faults,
     flow,
     guest,
     leaks,
@@ -33,6 +34,7 @@ Checker = Callable[[Evidence, Rules], list[CheckResult]]
 
 CHECKERS: dict[str, Checker] = {
     "steps": steps.check,
+    "faults": faults.check,
     "flow": flow.check,
     "progress": progress.check,
     "queues": queues.check,

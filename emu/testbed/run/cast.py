@@ -10,12 +10,13 @@ from testbed.run.actors import driver
 from testbed.run.actors.base import Actor, World
 from testbed.run.actors.frontend import Arm, Frontend
 from testbed.run.actors.load import InProcessFrontend, LoadActor, add_document
+from testbed.run.actors.proxy import ProxyActor, leg_between
 from testbed.run.actors.switch import SwitchActor
 from testbed.run.backends import Backend, has_in_process
 from testbed.run.binaries import find_program
 from testbed.run.flow_plan import frontend_macs
 from testbed.run.places import Places
-from testbed.scenario.model import Scenario
+from testbed.scenario.model import PROXY, Scenario
 from testbed.scenario.topology import Driver, LinkPort, Qemu, VhostPort, opposite
 
 if TYPE_CHECKING:
@@ -35,10 +36,12 @@ class GuestKit:
 class Cast:
     switches: dict[str, SwitchActor]
     frontends: dict[str, Frontend]
+    proxy: ProxyActor | None = None  # between ports whose sockets steps break and their frontends
 
     @property
     def all(self) -> dict[str, Actor]:
-        return {**self.switches, **self.frontends}
+        proxies: dict[str, Actor] = {PROXY: self.proxy} if self.proxy else {}
+        return {**proxies, **self.switches, **self.frontends}
 
 
 def socket_of(scenario: Scenario, places: Places, switch: str, port: str) -> Path:
@@ -50,6 +53,13 @@ def socket_of(scenario: Scenario, places: Places, switch: str, port: str) -> Pat
     return places.socket(scenario.port_name(switch, port))
 
 
+def frontend_socket_of(scenario: Scenario, places: Places, port: str) -> Path:
+    """Where the frontend of a port listens or connects: beyond the proxy, where there is one between the two."""
+    if port in scenario.proxied_ports():
+        return places.socket(f"{port}.front")
+    return socket_of(scenario, places, *scenario.split_port(port))
+
+
 def make_cast(scenario: Scenario, backend: Backend, world: World, arm: Arm, kit: GuestKit | None) -> Cast:
     """Raises Lacking."""
     switches: dict[str, SwitchActor] = {}
@@ -57,7 +67,22 @@ def make_cast(scenario: Scenario, backend: Backend, world: World, arm: Arm, kit:
         sockets = {port: socket_of(scenario, world.places, name, port) for port in spec.ports}
         switches[name] = backend.switch(name, spec, sockets, world, in_process=has_in_process(scenario))
     frontends = {name: _frontend(scenario, name, switches, world, arm, kit) for name in scenario.frontends}
-    return Cast(switches, frontends)
+    return Cast(switches, frontends, _proxy(scenario, world))
+
+
+def _proxy(scenario: Scenario, world: World) -> ProxyActor | None:
+    ports = scenario.proxied_ports()
+    if not ports:
+        return None
+    legs = {
+        port: leg_between(
+            frontend_socket_of(scenario, world.places, port),
+            socket_of(scenario, world.places, *scenario.split_port(port)),
+            opposite(scenario.ports()[port].role),
+        )
+        for port in sorted(ports)
+    }
+    return ProxyActor(PROXY, find_program("testbed-proxy"), legs, world)
 
 
 def _frontend(
@@ -69,8 +94,8 @@ def _frontend(
     kit: GuestKit | None,
 ) -> Frontend:
     spec = scenario.frontends[name]
-    switch, port = scenario.split_port(spec.port)
-    path = socket_of(scenario, world.places, switch, port)
+    switch, _ = scenario.split_port(spec.port)
+    path = frontend_socket_of(scenario, world.places, spec.port)
     role = opposite(scenario.ports()[spec.port].role)
     mac = frontend_macs(scenario)[name]
     if isinstance(spec, Qemu):

@@ -28,6 +28,7 @@ from testbed.run.steps.base import Step as ScenarioStep
 from testbed.run.steps.change import SwitchChange
 from testbed.run.steps.context import StepFailed
 from testbed.run.watcher import Watcher
+from testbed.run.wire import Wire
 from testbed.scenario.matrix import Cell as Axes
 from testbed.scenario.model import Scenario
 
@@ -58,6 +59,7 @@ class Cell:
         self.flows = Flows(planned, self.cast.frontends, self.history, _run_number(), self._is_path_up)
         self.faults = Faults(self._fault_changed)
         self.recovery = Recovery(self)
+        self.wire = Wire(self)
         self.sampler = Sampler(self)
         self.reports = FlowReports()
         self.endpoints: dict[str, dict[str, Any]] = {}
@@ -257,6 +259,12 @@ class Cell:
             await self.cast.switches[switch].call("disconnect", {"port": name})
         finally:
             self.faults.heal(fault)
+
+    async def arm(self, port: str, kind: str, fault: dict[str, Any]) -> None:
+        await self.wire.arm(port, kind, fault)
+
+    async def heal_wire(self, port: str) -> None:
+        await self.wire.heal(port)
 
     async def set_rate(self, flow: str, packets_per_second: float) -> None:
         await self.flows.set_rate([flow], packets_per_second)

@@ -153,6 +153,9 @@ async def _run_steps(cell: Cell) -> None:
 async def set_up(cell: Cell, names: Sequence[str]) -> None:
     """Starts actors and waits until they are up; then, without insisting, until their sessions are. StepFailed."""
     cell.watcher.phase("set-up")
+    if cell.cast.proxy is not None:
+        await cell.cast.proxy.start()
+        await _until_up(cell, [cell.cast.proxy], UP_S)
     actors = [cell.cast.all[name] for name in names]
     shared = cell.scenario.names().shares_a_process
     early = [a for a in actors if not _waits_for_switch(cell, a.name) and not shared(a.name)]

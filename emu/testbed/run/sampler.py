@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from testbed.run.actors.base import Actor
 from testbed.run.actors.frontend import Frontend
+from testbed.run.actors.proxy import ProxyActor
 from testbed.run.actors.switch import SwitchActor
 from testbed.run.rpc import RpcFailure
 
@@ -114,7 +115,7 @@ class Sampler:
 
     def _size(self, actor: Actor) -> int:
         """How many sessions it has: each costs descriptors and mappings that are no leak."""
-        if isinstance(actor, SwitchActor):
+        if isinstance(actor, SwitchActor | ProxyActor):
             return len(actor.sessions)
         return int(self._cell.is_port_up(self._cell.port_of(actor.name)))
 

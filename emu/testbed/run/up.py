@@ -38,10 +38,11 @@ def hold(file: Path, *, only_switch: bool, directory: Path | None, cells: dict[s
     watcher = PlainWatcher(Console(stderr=True, highlight=False))
     try:
         loaded = load_scenario(file)
-        planned = loaded.select(cells)[0]
+        chosen = loaded.select(cells)[0]
+        held = chosen.scenario.but(steps=[], expect=[])
         if only_switch:
-            bare = planned.scenario.but(frontends={}, flows={}, steps=[], expect=[])
-            planned = CellScenario(planned.cell, bare)
+            held = held.but(frontends={}, flows={})
+        planned = CellScenario(chosen.cell, held)
         check_machine([planned], TestbedSwitch())
         kit = guest_kit([planned], watcher.say)
         with _directory(loaded.name, directory) as files:

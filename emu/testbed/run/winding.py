@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from testbed.check.evidence import ResourceSample
+from testbed.run.cast import frontend_socket_of
 from testbed.run.cell import Cell
 from testbed.run.history import RUNNER
 from testbed.run.leftovers import Surroundings
@@ -75,6 +76,8 @@ async def _end_all(cell: Cell) -> None:
     """Frontends first: a backend that goes first would be one more outage."""
     await asyncio.gather(*(frontend.end() for frontend in cell.cast.frontends.values()))
     await asyncio.gather(*(switch.end() for switch in cell.cast.switches.values()))
+    if cell.cast.proxy is not None:
+        await cell.cast.proxy.end()
 
 
 def _orphaned(cell: Cell) -> Callable[[Path], bool]:
@@ -88,8 +91,10 @@ def _orphaned(cell: Cell) -> Callable[[Path], bool]:
     for port, spec in cell.scenario.ports().items():
         switch, _ = cell.scenario.split_port(port)
         ends = {name for name in cell.cast.frontends if cell.port_of(name) == port}
-        if unborn & ({switch} if spec.role == "server" else ends):
+        if spec.role == "server" and switch in unborn:
             names.add(cell.world.places.socket(port))
+        if spec.role == "client" and unborn & ends:
+            names.add(frontend_socket_of(cell.scenario, cell.world.places, port))
     directories = [cell.world.places.directory(actor) for actor in unborn]
 
     def orphaned(path: Path) -> bool:

@@ -10,6 +10,7 @@ from testbed.run.steps.base import Names
 from testbed.run.steps.change import Apply, SwitchChange
 from testbed.run.steps.raw import Send
 from testbed.run.steps.registry import AnyStep
+from testbed.run.steps.wire import OnSockets
 from testbed.scenario.expect import Expectation
 from testbed.scenario.fields import DurationNs, Model, Name, Reference, Scalar, at
 from testbed.scenario.topology import Flow, Frontend, NicPort, Qemu, Switch, VhostPort
@@ -17,6 +18,7 @@ from testbed.scenario.virtio_names import named_by
 from testbed.scenario.walk import walk_steps
 
 SWITCH = "switch"  # the actor's name when there is one
+PROXY = "proxy"  # the actor that breaks sockets, in files whose steps ask for it
 
 
 class Scenario(Model):
@@ -101,10 +103,16 @@ class Scenario(Model):
             switches=frozenset(self.all_switches()),
             frontends=dict(self.frontends),
             ports=frozenset(ports),
+            attached=frozenset(spec.port for spec in self.frontends.values()),
             flows=frozenset(self.flows),
             bricks=frozenset(bricks),
             descriptors={name: frozenset(kept) for name, kept in descriptors.items()},
         )
+
+    def proxied_ports(self) -> frozenset[str]:
+        """Those whose sockets some step breaks: between them and their frontends is a proxy."""
+        steps = (step for _, step in walk_steps(self.steps))
+        return frozenset(port for step in steps if isinstance(step, OnSockets) for port in step.sockets())
 
     def autostarted(self) -> list[str]:
         """Actors that run before the first step."""

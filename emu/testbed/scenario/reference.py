@@ -72,6 +72,7 @@ VALUES = """\
 a slot of 4096 octets that nothing else uses, the parts of virtqueue 1, a region's begin and end |
 | comparison | `0` `"<= 200ms"` `">= 0.95"` `"<= 1.5x"` `"<= 0.1%"` `"1..3"` | a bare value means "equals" |
 | limit | a comparison, or `any` | `any` asks for nothing |
+| message | `7` `SET_MEM_TABLE` | of a vhost-user session: its number from 1 (replies counted too), or its request's name |
 | plain value | `x` `4` `0.5` `true` | text, number, true or false |
 | name | `f0` | a letter, then letters, digits, `_` and `-`, 32 at most; names of actors and ports are unique |
 | template | `"{ring}"` | a value of `matrix` or `let`, in keys too; alone it keeps its type; `{{` and `}}` are braces |

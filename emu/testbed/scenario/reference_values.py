@@ -20,6 +20,7 @@ _KINDS = {
     4096: "[integer](#values)",
     "buf0": "[address](#values)",
     "f0": "[name](#values)",
+    7: "[message](#values)",
     0: "[comparison](#values)",
 }
 _REFERENCES = ["string", "array"]  # one name or a list of them

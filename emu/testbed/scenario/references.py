@@ -8,7 +8,7 @@ from testbed.run.steps.base import Names
 from testbed.scenario.event_names import EVENTS
 from testbed.scenario.expect import Expectation, known_event
 from testbed.scenario.mistakes import Path, unknown_name
-from testbed.scenario.model import Scenario
+from testbed.scenario.model import PROXY, Scenario
 from testbed.scenario.topology import (
     CaptureBrick,
     Flow,
@@ -50,6 +50,8 @@ def _uniqueness(scenario: Scenario) -> Iterator[Problem]:
                 yield (*place, "ports", port), f"'{port}' is a brick already; names are unique"
             if scenario.switch is not None:
                 taken.setdefault(port, "a port")
+    if scenario.proxied_ports():
+        taken.setdefault(PROXY, "the proxy that breaks sockets")
     for frontend in scenario.frontends:
         if frontend in taken:
             yield ("frontends", frontend), f"'{frontend}' is {taken[frontend]} already; names are unique"

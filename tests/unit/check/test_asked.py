@@ -11,7 +11,7 @@ from asserting import finding, only_culprit, result
 from made_flow import MS, SECOND, encode, make_flow
 from made_run import DOWN, KILL, START, STOP, T0, expecting, reconnect, with_flow
 from testbed.check import judge
-from testbed.check.evidence import Evidence, Fault
+from testbed.check.evidence import Event, Evidence, Fault
 from testbed.check.histogram import decode
 
 
@@ -33,6 +33,29 @@ def test_events_are_counted_by_name_and_by_every_field_that_is_named(
 ) -> None:
     check = result(judge(expecting(reconnect(), {"event": body})), "event")
     assert check.verdict == verdict, check.reason
+
+
+def _with_fault(*events: Event) -> Evidence:
+    evidence = expecting(reconnect())
+    armed = Event(KILL - 3 * MS, "testbed", "fault.armed", {"port": "p1", "kind": "cut", "fault": 4})
+    return replace(evidence, events=sorted([*evidence.events, armed, *events], key=lambda event: event.t))
+
+
+def test_a_fault_on_a_socket_that_happened_is_no_finding() -> None:
+    fired = Event(KILL - 2 * MS, "proxy", "proxy.fault", {"leg": "p1", "kind": "cut", "fault": 4})
+    assert result(judge(_with_fault(fired)), "faults").verdict == "passed"
+
+
+def test_a_fault_on_a_socket_that_never_happened_leaves_the_claim_unproven() -> None:
+    other = Event(KILL - 2 * MS, "proxy", "proxy.fault", {"leg": "p2", "kind": "cut", "fault": 4})
+    check = result(judge(_with_fault(other)), "faults")
+    assert check.verdict == "unknown"
+    assert "cut on p1 never happened" in check.reason
+
+
+def test_a_fault_that_was_taken_back_need_not_happen() -> None:
+    healed = Event(KILL - 2 * MS, "testbed", "fault.disarmed", {"port": "p1"})
+    assert result(judge(_with_fault(healed)), "faults").verdict == "passed"
 
 
 def test_a_missing_event_says_what_was_looked_for() -> None:

@@ -130,6 +130,15 @@ BOOST_AUTO_TEST_CASE(hold_of_no_byte_keeps_the_descriptors_too_and_heals_by_itse
              30'000'000);
 }
 
+BOOST_AUTO_TEST_CASE(a_fault_for_a_time_is_over_then_although_no_message_passes) {
+  arm({{"kind", "slow"}, {"bytes_per_s", 100'000}, {"for_ms", 20}});
+  connect();
+  BOOST_REQUIRE(handshake());
+  BOOST_REQUIRE(until([this] { return count("proxy.healed") == 1; }));
+  BOOST_TEST(last("proxy.healed")["by"] == "time");
+  BOOST_TEST(handshake());
+}
+
 BOOST_AUTO_TEST_CASE(a_sender_that_gives_up_on_a_held_message_ends_the_session) {
   arm({{"kind", "hold"}, {"message", 1}});
   connect();

@@ -129,7 +129,8 @@ STEPS = [
     ("kill: swich", "steps[0].kill: no actor 'swich'; there are f0, f1, switch; did you mean 'switch'?"),
     ("kil: switch", "steps[0].kil: no step 'kil'; did you mean 'kill'?; there are run, wait, start, kill, stop, continue, "
      "restart, shutdown, disconnect, apply, set, exec, reboot, reset, reload, queues, connect, "
-     "handshake, send, hang_up, chain, kick, poke, flip, resize, virtqueue, rings, label, repeat, parallel, random"),
+     "handshake, send, hang_up, chain, kick, poke, flip, resize, virtqueue, rings, cut, hold, delay, "
+     "drop_reply, duplicate_reply, lose_fd, corrupt, slow, heal, label, repeat, parallel, random"),
     ("kill", "steps[0]: 'kill' is no step; write `kill: ...`"),
     ("[kill]", "steps[0]: is no step; write one like `run: 2s`"),
     ("{kill: f0, start: f0}", "steps[0]: one step has one key, this has kill, start; start each step with its own `- `"),
@@ -165,6 +166,15 @@ STEPS = [
      "steps[0].random.of[0]: `run` breaks nothing that could be healed; choose a fault, "
      "like kill, stop or disconnect (docs/scenarios.md marks them)"),
     ("random: {for: 9s, every: 3s..2s, of: [{kill: f0}]}", "steps[0].random.every: '3s..2s' is empty: 3s is more than 2s"),
+    ("cut: {port: p9, after_message: 1}", "steps[0].cut.port: no port 'p9'; there are p0, p1"),
+    ("cut: {port: p0}", "steps[0].cut: a cut needs exactly one of after_message and before_message"),
+    ("cut: {port: p0, after_message: 0}",
+     "steps[0].cut.after_message: 0 is no message's number; the first of a session is 1"),
+    ("hold: {port: p0, message: SET_MEMTABLE}",
+     "steps[0].hold.message: no request 'SET_MEMTABLE'; did you mean 'SET_MEM_TABLE'?"),
+    ("delay: {port: p0, by: 10us}", "steps[0].delay.by: the shortest delay is 1ms"),
+    ("corrupt: {port: p0, message: 1, bytes: 12}", """steps[0].corrupt.bytes: put the octets into quotes: "12\""""),
+    ("heal: p7", "steps[0].heal: no port 'p7'; there are p0, p1"),
     ("migrate: {frontend: f0, to: p1}",
      "steps[0].migrate: the step `migrate` comes with a later version of testbed; this one does not know it yet"),
 ]  # fmt: skip

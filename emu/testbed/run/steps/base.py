@@ -25,6 +25,7 @@ class Names:
     ports: frozenset[str] = (
         frozenset()
     )  # those that steps add included; a.p0 where there are several switches
+    attached: frozenset[str] = frozenset()  # ports that a frontend of the file sits at
     flows: frozenset[str] = frozenset()
     bricks: frozenset[str] = frozenset()  # named as ports are
     descriptors: dict[str, frozenset[str]] = field(default_factory=dict)  # that steps keep, by driver
@@ -96,14 +97,14 @@ class Step(Model):
         body = self.model_dump(by_alias=True, exclude_unset=True, mode="json", exclude={"within"})
         if set(body) <= {self.shorthand}:
             body = body.get(self.shorthand, "")
-        return f"{self.kind}: {_written(body)}"
+        return f"{self.kind}: {written(body)}"
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_written(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {written(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
-        return _written(value[0]) if len(value) == 1 else "[" + ", ".join(map(_written, value)) + "]"
+        return written(value[0]) if len(value) == 1 else "[" + ", ".join(map(written, value)) + "]"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

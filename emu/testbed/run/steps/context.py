@@ -76,6 +76,12 @@ class Run(Protocol):
 
     async def disconnect(self, port: str) -> None: ...
 
+    async def arm(self, port: str, kind: str, fault: dict[str, Any]) -> None:
+        """A fault on the socket of that port (docs/protocol.md, testbed-proxy); it begins when its message passes."""
+
+    async def heal_wire(self, port: str) -> None:
+        """Ends the faults on the socket of that port, and those that were armed and have not happened."""
+
     async def set_rate(self, flow: str, packets_per_second: float) -> None: ...
 
     async def set_queues(self, frontend: str, count: int) -> None: ...

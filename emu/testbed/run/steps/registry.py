@@ -14,6 +14,17 @@ from testbed.run.steps.life import Continue, Kill, Restart, Shutdown, Start, Sto
 from testbed.run.steps.memory import Chain, Flip, Kick, Poke, Resize, Rings, Virtqueue
 from testbed.run.steps.raw import Connect, Handshake, HangUp, Send
 from testbed.run.steps.timing import Label, RunFor, Wait
+from testbed.run.steps.wire import (
+    Corrupt,
+    Cut,
+    Delay,
+    DropReply,
+    DuplicateReply,
+    Heal,
+    Hold,
+    LoseFd,
+    Slow,
+)
 from testbed.scenario.fields import at
 from testbed.scenario.mistakes import later, unknown_key
 
@@ -47,6 +58,15 @@ STEPS: dict[str, type[Step]] = {
         Resize,
         Virtqueue,
         Rings,
+        Cut,
+        Hold,
+        Delay,
+        DropReply,
+        DuplicateReply,
+        LoseFd,
+        Corrupt,
+        Slow,
+        Heal,
         Label,
         Repeat,
         Parallel,
@@ -54,7 +74,7 @@ STEPS: dict[str, type[Step]] = {
     )
 }
 
-LATER = frozenset({"migrate", "cut", "delay", "hold", "drop_reply", "dirty_log", "pages"})
+LATER = frozenset({"migrate", "dirty_log", "pages"})
 
 
 def _one_known_key(value: Any) -> Any:
