@@ -88,8 +88,9 @@ bool LoadApp::close(std::chrono::milliseconds patience) {
   }
   auto closed = std::make_shared<std::promise<void>>();
   auto waiting = closed->get_future();
-  std::thread([all, closed] {
+  std::thread([all = std::move(all), closed]() mutable {
     for (const auto& frontend : all) frontend->close();
+    all.clear();  // from now on this may go: the last reference must not end here
     closed->set_value();
   }).detach();
   if (waiting.wait_for(patience) != std::future_status::ready) return false;
