@@ -23,6 +23,7 @@ from testbed.run.conduct import Interrupt, conduct
 from testbed.run.live import LiveWatcher
 from testbed.run.places import new_run_directory
 from testbed.run.plain import PlainWatcher
+from testbed.run.privileges import check_devices
 from testbed.run.watcher import Watcher
 from testbed.scenario.load import CellScenario, Job
 from testbed.scenario.topology import Driver, Qemu, VirtioUser
@@ -87,6 +88,7 @@ def check_machine(cells: Sequence[CellScenario], backend: Backend) -> None:
     """Raises Lacking: before anything is made or started."""
     for entry in cells:
         backend.check_machine(entry.scenario)
+        check_devices(entry.scenario)
         kinds = {type(spec) for spec in entry.scenario.frontends.values()}
         if VirtioUser in kinds:
             find_program("testbed-load")

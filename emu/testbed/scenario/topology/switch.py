@@ -102,6 +102,9 @@ class NicPort(Model):
     type: Literal["nic"]
     device: str = Field(min_length=1, description="as DPDK's --vdev takes it, like `net_tap0,iface=tb0`")
     queues: int = Field(1, ge=1, le=8, description="queue pairs of the device")
+    mtu: int = Field(
+        1500, ge=68, le=9216, description="longer frames neither leave nor enter; VLAN tags do not count"
+    )
     to: Reference | None = Field(None, description="the brick it leads to")
 
 
