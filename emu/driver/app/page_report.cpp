@@ -10,6 +10,7 @@ namespace {
 
 constexpr size_t kNamed = 256;  // stray ranges in a report
 constexpr size_t kShown = 64;   // octets of each
+constexpr size_t kDescriptorsShown = 16;
 
 // Counts what of `ranges` lies in `set` and returns the rest.
 std::vector<ByteRange> take_out(const std::vector<ByteRange>& ranges, const ByteRanges& set,
@@ -68,6 +69,28 @@ nlohmann::json to_json(const PageVerdict& verdict, const GuestMemory& memory) {
           {"posted", verdict.posted},   {"rings", verdict.rings},
           {"stray", std::move(stray)},  {"stray_ranges", verdict.stray.size()},
           {"pages", verdict.dirty},     {"written", verdict.written}};
+}
+
+nlohmann::json last_chains(NetDevice& device) {
+  nlohmann::json chains = nlohmann::json::array();
+  for (size_t i = 0; i < device.vrings(); ++i) {
+    const Vring& vring = device.vring(i);
+    const auto& slots = vring.layout().slots;
+    for (const RawPost& post : vring.last_raw()) {
+      nlohmann::json descriptors = nlohmann::json::array();
+      for (size_t d = 0; d < std::min(post.descriptors.size(), kDescriptorsShown); ++d)
+        descriptors.push_back({{"addr", post.descriptors[d].address},
+                               {"len", post.descriptors[d].length},
+                               {"flags", post.descriptors[d].flags}});
+      chains.push_back({{"vring", i}, {"token", post.token}, {"posted", std::move(descriptors)}});
+    }
+    for (const UsedChain& used : vring.last_returned()) {
+      nlohmann::json chain = {{"vring", i}, {"token", used.token}, {"returned", used.length}};
+      if (!used.raw && used.token < slots.size()) chain["addr"] = slots[used.token];
+      chains.push_back(std::move(chain));
+    }
+  }
+  return chains;
 }
 
 }  // namespace testbed::driver

@@ -28,5 +28,8 @@ struct PageVerdict {
 PageVerdict judge_pages(NetDevice& device);
 // At most 256 stray ranges are named, each with what was there before and what is there now.
 nlohmann::json to_json(const PageVerdict& verdict, const GuestMemory& memory);
+// What came back last on each virtqueue, and what was last posted by hand: where to look when something was
+// written astray.
+nlohmann::json last_chains(NetDevice& device);
 
 }  // namespace testbed::driver

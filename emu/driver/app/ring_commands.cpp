@@ -51,6 +51,12 @@ Result<uint8_t*> bytes_at(Frontend& frontend, const json& params, uint64_t lengt
   return where;
 }
 
+// Sent chains are taken back when there is something to send: whoever asks wants to know now.
+void reclaim(NetDevice& device) {
+  for (size_t i = 1; i < device.vrings(); i += 2)
+    if (device.vring(i).ring()) device.tx(i / 2).reclaim();
+}
+
 json place_of(const RingPlace& place) {
   return {{"descriptors", place.descriptors},
           {"available", place.available},
@@ -149,14 +155,21 @@ Result<json> snapshot(Frontend& frontend, const json&) {
   return json::object();
 }
 
-Result<json> diff(Frontend& frontend, const json&) {
+Result<json> diff(Frontend& frontend, const json& params) {
   if (!frontend.memory().has_snapshot())
     return fail(Errc::not_found, "there is no snapshot; driver.snapshot makes one");
-  return to_json(judge_pages(frontend.device()), frontend.memory());
+  reclaim(frontend.device());
+  const PageVerdict verdict = judge_pages(frontend.device());
+  json report = to_json(verdict, frontend.memory());
+  if (!verdict.stray.empty() || verdict.posted > 0) report["last"] = last_chains(frontend.device());
+  if (params.value("renew", false))
+    if (const auto renewed = snapshot(frontend, params); !renewed) return renewed;
+  return report;
 }
 
 Result<json> rings(Frontend& frontend, const json& params) {
   json list = json::array();
+  reclaim(frontend.device());
   const bool all = !params.contains("vring");
   if (!all)
     if (const auto vring = vring_of(frontend, params); !vring) return tl::unexpected(vring.error());

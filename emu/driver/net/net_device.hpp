@@ -28,6 +28,7 @@ class NetDevice final : public flow::Transport {
   }
   size_t vrings() const { return layout_.vrings.size(); }
   RxQueue& rx(size_t pair) { return *rx_[pair]; }
+  TxQueue& tx(size_t pair) { return *tx_[pair]; }
 
   // Rings and headers as these features want them (Virtio 1.2, 5.1.6.1). `first` is where an empty ring
   // begins; nothing means as after a reset. False when some ring begins empty: after `fresh`, with another

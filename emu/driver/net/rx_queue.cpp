@@ -34,6 +34,7 @@ uint16_t RxQueue::receive(flow::Frame* frames, uint16_t count) {
 }
 
 bool RxQueue::take_chain(const UsedChain& used, flow::Frame& frame, size_t scratch) {
+  note(used);
   if (used.raw) {
     note_raw(used);
     return false;

@@ -10,8 +10,10 @@ namespace testbed::driver {
 void TxQueue::reclaim() {
   std::array<UsedChain, 64> used;
   while (const uint16_t count = ring_->take(used)) {
-    for (uint16_t i = 0; i < count; ++i)
+    for (uint16_t i = 0; i < count; ++i) {
+      note(used[i]);
       if (used[i].raw) note_raw(used[i]);
+    }
     if (count < used.size()) break;
   }
 }

@@ -2,6 +2,8 @@
 
 #include <sys/eventfd.h>
 
+#include <algorithm>
+
 #include "core/base/clock.hpp"
 #include "vdev/wire/virtqueue.hpp"
 
@@ -75,10 +77,19 @@ Result<uint16_t> Vring::post_raw(const std::vector<RawDescriptor>& descriptors, 
     sum += raw.length;
   }
   raw_[*token] = std::move(writable);
+  if (posts_.size() == kKeptLast) posts_.pop_front();
+  posts_.push_back({*token, now_ns(), descriptors});
   ring_->add_raw(*token, descriptors, how, static_cast<uint32_t>(std::min<uint64_t>(sum, UINT32_MAX)));
   ring_->kick_wanted();  // this chain's kick is the caller's to decide
   if (with_kick) kick();
   return *token;
+}
+
+std::vector<UsedChain> Vring::last_returned() const {
+  std::vector<UsedChain> chains;
+  for (uint64_t i = noted_ - std::min<uint64_t>(noted_, kKeptLast); i < noted_; ++i)
+    chains.push_back(last_[i % kKeptLast]);
+  return chains;
 }
 
 void Vring::note_raw(const UsedChain& used) {

@@ -2,6 +2,7 @@
 // by hand.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -22,9 +23,17 @@ struct RawReturn {
   uint64_t t_ns = 0;
 };
 
+// A chain that was built by hand, as it was posted.
+struct RawPost {
+  uint16_t token = 0;
+  uint64_t t_ns = 0;
+  std::vector<RawDescriptor> descriptors;
+};
+
 class Vring {
  public:
   static constexpr size_t kKeptReturns = 1024;
+  static constexpr size_t kKeptLast = 8;  // chains that a report shows
 
   // `memory`, `layout` and `state` (RingState::bytes) outlive it.
   Vring(const GuestMemory& memory, const VringLayout& layout, uint8_t* state);
@@ -50,6 +59,9 @@ class Vring {
   // Errc::exhausted: no room on the ring. The token.
   Result<uint16_t> post_raw(const std::vector<RawDescriptor>& descriptors, const RawOptions& how, bool kick);
   const std::deque<RawReturn>& raw_returns() const { return returns_; }
+  // The last chains of all that came back, oldest first, and the last that were posted by hand.
+  std::vector<UsedChain> last_returned() const;
+  const std::deque<RawPost>& last_raw() const { return posts_; }
   void kick();
 
   // The ledger: what the device may have written since the last clear_ledger() and gave back; and what it may
@@ -61,6 +73,7 @@ class Vring {
   virtual void clear_ledger();
 
  protected:
+  void note(const UsedChain& used) { last_[noted_++ % kKeptLast] = used; }
   void note_raw(const UsedChain& used);
   void publish_and_kick();
   uint8_t* slot(uint16_t token) const { return pointers_[token]; }
@@ -81,6 +94,9 @@ class Vring {
   std::map<uint16_t, std::vector<Segment>> raw_;  // writable segments of chains built by hand, by token
   std::vector<Segment> raw_returned_, raw_written_;
   std::deque<RawReturn> returns_;
+  std::deque<RawPost> posts_;
+  std::array<UsedChain, kKeptLast> last_{};
+  uint64_t noted_ = 0;
 };
 
 }  // namespace testbed::driver

@@ -124,6 +124,22 @@ class Step:
 
 
 @dataclass(frozen=True)
+class PagesLook:
+    """One look at the memory of a driver guest, at everything that changed since the last one (driver.diff)."""
+
+    frontend: str
+    life: int  # of its process, from 1
+    since: int
+    t: int
+    why: str  # "end", "before kill d0", "before send d2"...
+    # Flows had ended, all was silent and its session up: what lies in a posted buffer now was never given back.
+    quiet: bool
+    diff: Document | None  # without "pages" and "written"; None: it could not be had, and `missing` says why
+    missing: str = ""
+    rings: tuple[Document, ...] = ()  # {"vring", "kind", "faults"} of its virtqueues, over this life
+
+
+@dataclass(frozen=True)
 class Evidence:
     cell: dict[str, Any]  # the matrix values
     seed: int
@@ -143,6 +159,7 @@ class Evidence:
     exits: list[ProcessExit]
     # Live samples about every 100 ms: {"t", "flow", "sent", "received"}; for the picture, not for the verdict.
     samples: list[Document] = field(default_factory=list)
+    pages: list[PagesLook] = field(default_factory=list)  # of driver frontends, in order
     aborted: str = ""  # why the steps did not run to their end ("" when they did)
     # Who ended them: "step" (what a step asked for did not come true: the cell fails), "interrupt" (a person or a signal)
     # or "internal" (the runner itself): the cell is unknown.

@@ -16,7 +16,9 @@ Document = dict[str, Any]
 
 # Rules that fail every scenario when the count is not 0. The first three are counted for each flow.
 ALWAYS_PER_FLOW = ("corrupted", "misdelivered", "duplicated")
-ALWAYS = (*ALWAYS_PER_FLOW, "leaks", "unaccounted", "unanswered", "deaths")
+# Those of driver frontends, counted for each.
+ALWAYS_PER_FRONTEND = ("stray", "unreturned", "ring_faults")
+ALWAYS = (*ALWAYS_PER_FLOW, *ALWAYS_PER_FRONTEND, "leaks", "unaccounted", "unanswered", "deaths")
 
 _ZERO = parse(0)
 _ANY = Comparison(">=", 0.0, text="any")
@@ -54,11 +56,14 @@ class Rules:
         """The same where a body is a mapping; others (`leaks: none`) say nothing but that the rule is meant."""
         return [body for body in self.written(kind) if isinstance(body, dict)]
 
-    def allowed(self, rule: str, flow: str = "") -> Comparison:
+    def allowed(self, rule: str, flow: str = "", frontend: str = "") -> Comparison:
         """How much of what an always-on rule forbids may happen: nothing, unless `allow` says otherwise."""
         for body in self.bodies("allow"):
-            flows = body.get("flows", body.get("flow"))
-            if rule in body and (flows is None or flow in names(flows)):
+            flows, frontends = body.get("flows", body.get("flow")), body.get("frontends")
+            meant = (flows is None or flow in names(flows)) and (
+                frontends is None or frontend in names(frontends)
+            )
+            if rule in body and meant:
                 wanted = limit(body[rule])
                 # A bare number allows that many; it does not demand them.
                 return replace(wanted, op="<=") if wanted.op == "==" else wanted

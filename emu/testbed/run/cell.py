@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from typing import Any
 
 from testbed.check.evidence import Event
-from testbed.run import waits
+from testbed.run import guests_memory, waits
 from testbed.run.actors.base import Actor, World
 from testbed.run.actors.switch import port_document
 from testbed.run.backends import Backend
@@ -198,6 +198,8 @@ class Cell:
     @contextlib.asynccontextmanager
     async def fault(self, kind: str, actors: Sequence[str], ports: Sequence[str] = ()) -> AsyncIterator[None]:
         await self.before_fault()
+        if any(actor in self.scenario.names().drivers for actor in actors):
+            await guests_memory.look_before(self, f"{kind} {', '.join(actors)}")
         begun = [self._begin(kind, actor, ports) for actor in actors]
         try:
             yield

@@ -31,6 +31,7 @@ def gather(cell: Cell, start: int, end: int, aborted: str, aborted_by: str) -> E
         calls=history.calls,
         exits=history.exits,
         samples=history.samples,
+        pages=history.pages,
         aborted=aborted,
         aborted_by=aborted_by,
         steps=history.steps,

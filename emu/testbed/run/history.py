@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from testbed.check.evidence import Call, Event, ProcessExit, ResourceSample, Step, SwitchEvidence
+from testbed.check.evidence import Call, Event, PagesLook, ProcessExit, ResourceSample, Step, SwitchEvidence
 
 RUNNER = "testbed"
 
@@ -23,6 +23,7 @@ class History:
         self.switches: list[SwitchEvidence] = []
         self.samples: list[dict[str, Any]] = []
         self.steps: list[Step] = []
+        self.pages: list[PagesLook] = []
         self.on_event: list[Callable[[Event], None]] = []
         self._waiting: set[asyncio.Future[None]] = set()
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from testbed.check.evidence import ResourceSample
+from testbed.run import guests_memory
 from testbed.run.cast import frontend_socket_of
 from testbed.run.cell import Cell
 from testbed.run.history import RUNNER
@@ -34,10 +35,12 @@ async def wind_down(cell: Cell, surroundings: Surroundings, *, hurried: bool) ->
 
 async def _ask_everybody(cell: Cell) -> None:
     await cell.resume([actor.name for actor in cell.cast.all.values() if actor.stopped])
+    await guests_memory.calm(cell)
     await cell.sampler.flush_snapshot()
     await cell.flows.stop()
     await cell.sampler.stop()
     await _quiet(cell)
+    await guests_memory.look_at_the_end(cell)
     await cell.reports.fetch(cell.cast.frontends)
     for name, frontend in cell.cast.frontends.items():
         if frontend.answers:

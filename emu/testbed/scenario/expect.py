@@ -39,6 +39,9 @@ _ALWAYS_TEXTS = {
     "corrupted": "packets with other octets than were sent, of each flow",
     "misdelivered": "packets that came to an end they were not for, of each flow",
     "duplicated": "packets that arrived twice, of each flow",
+    "stray": "octets written to a driver guest's memory where it had posted nothing, of each driver frontend",
+    "unreturned": "octets written to buffers that are never given back, of each driver frontend",
+    "ring_faults": "things on a virtqueue that no device may do, of each driver frontend",
     "leaks": "things that a process or the run left behind",
     "unaccounted": "accounts of the switch that do not add up",
     "unanswered": "control calls without an answer in time",
@@ -140,6 +143,10 @@ _AllowRules = create_model(
     __doc__=_Allow.__doc__,
     flow=(References | None, Field(None, description="the same as `flows`")),
     flows=(References | None, Field(None, description="for these flows only; for all when absent")),
+    frontends=(
+        References | None,
+        Field(None, description="for these driver frontends only; for all when absent"),
+    ),
     because=(
         Annotated[str, Field(min_length=1)],
         Field(description="the reason, for whoever reads the report"),
@@ -178,10 +185,13 @@ class Expectation(Model):
     leaks: Literal["none"] | _Leaks | None = Field(
         None, description="`none` says what holds anyhow; a mapping sets how much more a process may hold"
     )
+    pages: Literal["clean"] | None = Field(
+        None, description="nothing was written to a driver guest's memory where it posted nothing; always on"
+    )
     allow: _AllowRules | None = None
     known: _Known | None = None
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"migration", "dirty_log", "pages"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"migration", "dirty_log"})
 
     @model_validator(mode="before")
     @classmethod

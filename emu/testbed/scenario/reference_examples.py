@@ -93,6 +93,7 @@ EXPECTATIONS = {
     "answering": 'answering: {actor: switch, within: "<= 100ms"}',
     "conserved": "conserved: true",
     "leaks": 'leaks: {fds: "<= 3"}',
+    "pages": "pages: clean",
     "allow": 'allow: {duplicated: "<= 32", flows: [probe], because: "the torn burst is sent again"}',
     "known": 'known: {when: {ring: packed}, fails: flow probe, because: "this backend forgets its position"}',
 }

@@ -166,6 +166,10 @@ def _expectation(entry: Expectation, place: Path, scenario: Scenario, names: Nam
         yield from _missing([body.port], names.ports, "port", (*place, "counter", "port"))
     elif entry.kind == "event" and (what := known_event(body.name, EVENTS)):
         yield (*place, "event", "name"), what
+    elif entry.kind == "allow":
+        yield from _missing(body.frontends, names.drivers, "driver frontend", (*place, "allow", "frontends"))
+    elif entry.kind == "pages" and not names.drivers:
+        yield (*place, "pages"), "there is no `type: driver` frontend whose memory could be looked at"
     elif entry.kind == "known":
         facts = {"backend", "datapath", *scenario.matrix}
         yield from _missing(list(body.when), facts, "axis", (*place, "known", "when"))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from asserting import only_culprit, result
 from made_flow import MS
+from made_guest import with_guest
 from made_run import DOWN, KILL, NEW_PID, T0, expecting, reconnect, with_flow
 from testbed.check import CheckResult, Evidence, judge
 from testbed.check.anatomy import anatomies, dissect
@@ -63,8 +64,9 @@ def test_an_expectation_nobody_can_judge_is_unknown() -> None:
 
 
 def test_every_rule_that_is_always_on_has_a_checker_that_asks_it() -> None:
-    rules = {finding.rule for check in judge(expecting(reconnect())).checks for finding in check.findings}
-    leaks = {check.checker for check in judge(expecting(reconnect())).checks}
+    checks = judge(with_guest()).checks
+    rules = {finding.rule for check in checks for finding in check.findings}
+    leaks = {check.checker for check in checks}
     assert set(ALWAYS) - rules - leaks == set()
 
 

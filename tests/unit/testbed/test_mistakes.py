@@ -190,7 +190,7 @@ EXPECT = [
     ("flow: {name: probe, lost: few}",
      "expect[0].flow.lost: 'few' is not a comparison; write one like 0, '<= 200ms', '>= 0.95', '<= 1.5x' or '1..3'"),
     ("flw: {name: probe}", "expect[0].flw: unknown key 'flw'; did you mean 'flow'?; there are flow, untouched, queues, "
-     "guest, event, counter, answering, conserved, leaks, allow, known"),
+     "guest, event, counter, answering, conserved, leaks, pages, allow, known"),
     ("untouched: {flows: [probe, other]}", "expect[0].untouched.flows: no flow 'other'; there are probe"),
     ("queues: {frontend: f7, all: moving}",
      "expect[0].queues.frontend: no frontend 'f7'; there are f0, f1"),
@@ -203,6 +203,7 @@ EXPECT = [
     ("known: {when: {rng: split}, fails: flow, because: x}",
      "expect[0].known.when: no axis 'rng'; there are backend, datapath"),
     ("leaks: many", "expect[0].leaks: 'many' is not known here; write none"),
+    ("pages: clean", "expect[0].pages: there is no `type: driver` frontend whose memory could be looked at"),
     ("migration: {identical: true}", "expect[0].migration: the expectation `migration` comes with a later version of "
      "testbed; this one does not know it yet"),
     ("dirty_log: complete", "expect[0].dirty_log: the expectation `dirty_log` comes with a later version of testbed; "

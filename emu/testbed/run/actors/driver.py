@@ -9,6 +9,7 @@ from typing import Any
 
 from testbed.run.actors.base import ActorError, World
 from testbed.run.actors.frontend import Arm, Frontend
+from testbed.run.actors.pages import Pages
 from testbed.run.actors.program import Program
 from testbed.run.process import ManagedProcess
 from testbed.scenario.topology import Driver, Role
@@ -38,6 +39,7 @@ class DriverActor(Frontend, Program):
         self.flipped: set[int] = set()  # addresses that change by themselves
         self.regions: list[dict[str, int]] = []
         self.scratch: dict[str, int] = {"gpa": 0, "size": 0}
+        self.pages = Pages(self)
         self._program = program
         self._add = add
 
@@ -52,15 +54,23 @@ class DriverActor(Frontend, Program):
 
     async def bring_up(self) -> None:
         await self.until_event("control.up", READY_DEADLINE_S)
-        added = await self.call("frontend.add", self._add)
+        added = await self.call("frontend.add", {**self._add, "auto": False})
         self.regions, self.scratch = list(added["regions"]), dict(added["scratch"])
+        await self.pages.begin()  # of a memory that nobody else has seen yet
+        for pair in range(0 if self.spec.posting else self.spec.queues):
+            await self.do("queues", vring=2 * pair, posting=False)
         await self.arm(self.name)
+        if self.by_itself:
+            await self.do("connect", auto=True)
 
     def taken(self, event: dict[str, Any]) -> None:
         match event.get("name"):
             case "driver.connected":
                 self.session = int(event["session"])
                 self.sessions = self.session
+            case "driver.up" if self.sessions > 1:
+                # What a backend left in posted buffers when it died is in them until they are used again.
+                self.world.background(self.pages.renew("its session is back"), f"pages of {self.name}")
             case "driver.down":
                 self.session = 0
 
@@ -81,6 +91,17 @@ class DriverActor(Frontend, Program):
         """Whether that session ended by then."""
         deadline = time.monotonic_ns() + round(within_s * 1e9)
         return await self.world.history.until(lambda: self.session != session or not self.running, deadline)
+
+    async def kill(self) -> None:
+        """What its memory shows is lost with the process."""
+        if self.answers:
+            await self.pages.look(f"before the end of {self.name}")
+        await super().kill()
+
+    async def shutdown(self, within_s: float) -> None:
+        if self.answers:
+            await self.pages.look(f"before the end of {self.name}")
+        await super().shutdown(within_s)
 
     async def rings(self) -> list[dict[str, Any]]:
         """driver.rings of all virtqueues. RpcFailure."""

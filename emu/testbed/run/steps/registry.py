@@ -74,7 +74,7 @@ STEPS: dict[str, type[Step]] = {
     )
 }
 
-LATER = frozenset({"migrate", "dirty_log", "pages"})
+LATER = frozenset({"migrate"})
 
 
 def _one_known_key(value: Any) -> Any:

@@ -98,6 +98,7 @@ class Driver(Model):
     rings: dict[int, RingPlace] = Field(
         {}, description="places of virtqueues by number (0 receives, 1 sends)"
     )
+    posting: bool = Field(True, description="posts receive buffers; without them, chains by hand do")
     first: int | None = Field(
         None, ge=0, le=65535, description="where empty rings begin; packed: with the wrap counter in bit 15"
     )
@@ -134,7 +135,16 @@ class Driver(Model):
     def document(self) -> dict[str, Any]:
         """The options of frontend.add."""
         document: dict[str, Any] = self.plain()
-        for key in ("type", "port", "connect", "answer", "memory", "features", "protocol_features"):
+        for key in (
+            "type",
+            "port",
+            "connect",
+            "answer",
+            "posting",
+            "memory",
+            "features",
+            "protocol_features",
+        ):
             document.pop(key, None)
         document["auto"] = self.connect == "by itself"
         document["answer_ms"] = max(1, self.answer // 10**6)
