@@ -107,6 +107,13 @@ std::string metrics_text(const Graph& graph) {
       add_drops(drops, "brick=" + quoted(name), node.counters->sum().drops);
   }
   {
+    Family refused(text, "testbed_port_refusals",
+                   "Messages and connections of peers that were refused, by reason.");
+    for (const auto& [name, node] : graph.ports())
+      for (const auto& [reason, count] : node.port->refused().items())
+        refused.add("port=" + quoted(name) + ",reason=" + quoted(reason), count.get<uint64_t>());
+  }
+  {
     Family replicated(text, "testbed_brick_replicated_packets", "Extra copies made by flooding.");
     for (const auto& [name, node] : graph.bricks())
       replicated.add("brick=" + quoted(name), node.counters->sum().replicated);

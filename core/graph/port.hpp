@@ -63,6 +63,8 @@ class Port {
   virtual uint16_t queues() const = 0;
   // The `timeline` reply of docs/protocol.md; ports without sessions have no messages.
   virtual nlohmann::json timeline() const { return {{"messages", nlohmann::json::array()}}; }
+  // What its peers were refused since the port is there: reason -> how often. For metrics.
+  virtual nlohmann::json refused() const { return nlohmann::json::object(); }
   // Ends the present session, if there is one; the endpoint stays and takes the next.
   virtual void disconnect() {}
 

@@ -7,12 +7,21 @@
 #include <atomic>
 #include <boost/asio/post.hpp>
 
+#include "core/base/clock.hpp"
 #include "core/base/unix_socket.hpp"
 
 namespace testbed::gate {
 namespace {
 
 std::atomic<uint64_t> last_session_id = 0;
+
+// So many connections are looked at before the loop serves others.
+constexpr int kConnectionsAtOnce = 64;
+
+// A peer that is refused and comes back at once is let wait: not the first times, and not for long.
+constexpr uint32_t kForgiven = 3;
+constexpr std::chrono::milliseconds kFirstPause{5}, kLongestPause{100};
+constexpr uint64_t kSoonNs = 1'000'000'000;
 
 }  // namespace
 
@@ -41,6 +50,8 @@ Endpoint::Endpoint(boost::asio::io_context& io, EventLog& events, EndpointConfig
       memory_(memory),
       host_(host),
       timeline_(events, config_.port),
+      refusals_(events, config_.port),
+      pause_(io),
       listener_(io) {
 }
 
@@ -66,16 +77,18 @@ Result<void> Endpoint::listen() {
 }
 
 void Endpoint::wait_for_connection() {
+  if (std::exchange(waiting_, true)) return;
   listener_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
                        [this, alive = alive_](const boost::system::error_code& error) {
                          if (error || !*alive) return;
+                         waiting_ = false;
                          take_connections();
-                         if (*alive) wait_for_connection();
+                         if (*alive && !paused_) wait_for_connection();
                        });
 }
 
 void Endpoint::take_connections() {
-  for (;;) {
+  for (int i = 0; i < kConnectionsAtOnce && !paused_; ++i) {
     Fd socket(::accept4(listener_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!socket) return;
     connected(std::move(socket));
@@ -96,37 +109,57 @@ Offer Endpoint::offer() const {
 
 void Endpoint::connected(Fd socket) {
   if (session_) {
-    events_.emit("session.refused", {{"port", config_.port},
-                                     {"session", session_->id()},
-                                     {"reason", "busy"},
-                                     {"detail", "the port has a session; a second connection was closed"}});
+    refusals_.note(session_->id(), {Reason::busy, "the port has a session; a second connection was closed"},
+                   false);
     return;
   }
-  const SessionContext context{io_, events_, memory_, timeline_, config_.port, offer(), config_.deadline};
+  const SessionContext context{io_,       events_,      memory_, timeline_,
+                               refusals_, config_.port, offer(), config_.deadline};
   session_ = std::make_shared<Session>(context, ++last_session_id, std::move(socket));
   auto backend = host_.open_backend(*session_);
   if (!backend) {
     last_error_ = backend.error().message;
     session_->end(EndReason::backend_lost, last_error_);
-    return session_ended();
+    return session_ended(EndReason::backend_lost);
   }
   session_->start(
       std::move(*backend), [this](wire::Request request) { host_.message_accepted(request); },
-      [this, alive = alive_](EndReason) {
-        if (*alive) session_ended();
+      [this, alive = alive_](EndReason reason) {
+        if (*alive) session_ended(reason);
       });
 }
 
-void Endpoint::session_ended() {
+void Endpoint::session_ended(EndReason reason) {
+  const auto pause = pause_after(reason, session_->since_ns());
   session_.reset();
   host_.session_over();
-  if (connector_) start_connecting();
+  if (pause.count() == 0) return wait_for_next();
+  paused_ = true;
+  pause_.expires_after(pause);
+  pause_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
+    if (error || !*alive) return;
+    paused_ = false;
+    wait_for_next();
+  });
+}
+
+std::chrono::milliseconds Endpoint::pause_after(EndReason reason, uint64_t since_ns) {
+  const bool offence =
+      reason == EndReason::refused || reason == EndReason::protocol || reason == EndReason::deadline;
+  if (now_ns() - since_ns > kSoonNs) offences_ = 0;
+  if (!offence || ++offences_ <= kForgiven) return {};
+  return std::min(kFirstPause * (1 << std::min(offences_ - kForgiven, 8u)), kLongestPause);
+}
+
+void Endpoint::wait_for_next() {
+  if (connector_) return start_connecting();
+  wait_for_connection();
 }
 
 void Endpoint::disconnect() {
   if (!session_) return;
   session_->end(EndReason::disconnect, "");
-  session_ended();
+  session_ended(EndReason::disconnect);
 }
 
 std::string Endpoint::last_error() const {

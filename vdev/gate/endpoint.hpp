@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
 #include <string>
@@ -47,6 +48,7 @@ class Endpoint {
   Session* session() const { return session_.get(); }
   void disconnect();
   nlohmann::json timeline() const { return timeline_.messages(); }
+  const Refusals& refusals() const { return refusals_; }
   // "listening" or "connecting" while there is no session.
   std::string_view waiting_state() const { return config_.role == Role::server ? "listening" : "connecting"; }
   std::string last_error() const;
@@ -59,7 +61,9 @@ class Endpoint {
   void wait_for_connection();
   void take_connections();
   void connected(Fd socket);
-  void session_ended();
+  void session_ended(EndReason reason);
+  std::chrono::milliseconds pause_after(EndReason reason, uint64_t since_ns);
+  void wait_for_next();
   Offer offer() const;
 
   boost::asio::io_context& io_;
@@ -68,6 +72,11 @@ class Endpoint {
   PortMemory& memory_;
   SessionHost& host_;
   Timeline timeline_;
+  Refusals refusals_;
+  boost::asio::steady_timer pause_;
+  bool waiting_ = false;  // for a connection
+  bool paused_ = false;
+  uint32_t offences_ = 0;  // sessions in a row that were refused soon
   boost::asio::posix::stream_descriptor listener_;
   std::unique_ptr<Connector> connector_;
   std::shared_ptr<Session> session_;

@@ -1,13 +1,19 @@
 #include "vdev/gate/rules.hpp"
 
+#include <algorithm>
 #include <cstdio>
 
+#include "vdev/gate/rules/descriptor_rules.hpp"
+#include "vdev/gate/rules/log_rules.hpp"
+#include "vdev/gate/rules/memory_rules.hpp"
+#include "vdev/gate/rules/request_shape.hpp"
+#include "vdev/gate/rules/vring_rules.hpp"
 #include "vdev/wire/vhost_user_names.hpp"
-#include "vdev/wire/virtio_features.hpp"
 
 namespace testbed::gate {
 namespace {
 
+using wire::Feature;
 using wire::Request;
 
 std::string joined(const std::vector<std::string>& names) {
@@ -16,91 +22,138 @@ std::string joined(const std::vector<std::string>& names) {
   return all;
 }
 
+// What decides how a ring lies in memory.
+constexpr uint64_t kRingFormat = bit(Feature::RING_PACKED) | bit(Feature::RING_EVENT_IDX);
+
+bool is_question(Request request) {
+  switch (request) {
+    case Request::GET_FEATURES:
+    case Request::GET_PROTOCOL_FEATURES:
+    case Request::GET_VRING_BASE:
+    case Request::GET_QUEUE_NUM:
+    case Request::GET_STATUS:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
-size_t least_payload(Request request) {
-  switch (request) {
-    case Request::SET_FEATURES:
-    case Request::SET_PROTOCOL_FEATURES:
-    case Request::SET_VRING_KICK:
-    case Request::SET_VRING_CALL:
-    case Request::SET_VRING_ERR:
-    case Request::SEND_RARP:
-    case Request::NET_SET_MTU:
-    case Request::SET_STATUS:
-      return sizeof(uint64_t);
-    case Request::SET_VRING_NUM:
-    case Request::SET_VRING_BASE:
-    case Request::GET_VRING_BASE:
-    case Request::SET_VRING_ENABLE:
-      return sizeof(wire::VringState);
-    case Request::SET_VRING_ADDR:
-      return sizeof(wire::VringAddr);
-    case Request::SET_MEM_TABLE:
-      return wire::kMemoryTableHead;
-    default:
-      return 0;
-  }
+Rules::Rules(const Offer& offer) : offer_(offer) {
+  said_.offered = offer.features;
+  said_.protocol_offered = offer.protocol_features;
+  said_.rings.resize(2u * offer.queue_pairs);
 }
 
-std::optional<uint32_t> vring_of(const Message& message) {
-  switch (message.request()) {
-    case Request::SET_VRING_KICK:
-    case Request::SET_VRING_CALL:
-    case Request::SET_VRING_ERR:
-      if (const auto value = message.as<uint64_t>())
-        return static_cast<uint32_t>(*value & wire::kVringIndexMask);
-      return std::nullopt;
-    case Request::SET_VRING_NUM:
-    case Request::SET_VRING_BASE:
-    case Request::GET_VRING_BASE:
-    case Request::SET_VRING_ENABLE:
-    case Request::SET_VRING_ADDR:
-      if (const auto index = message.as<uint32_t>()) return *index;
-      return std::nullopt;
-    default:
-      return std::nullopt;
-  }
-}
-
-std::optional<Refusal> Rules::request(const Message& message) {
-  if (message.payload.size() < least_payload(message.request()))
-    return Refusal{"malformed", std::string(wire::request_name(message.header.request)) +
-                                    " with a payload of " + std::to_string(message.payload.size()) +
-                                    " bytes; it takes at least " +
-                                    std::to_string(least_payload(message.request()))};
+Verdict Rules::request(const Message& message, std::span<const FdFacts> fds) const {
+  if (auto refusal = check_shape(message, said_)) return refusal;
+  if (message.is(Request::SET_MEM_TABLE))
+    if (auto refusal = check_region_count(message)) return refusal;
+  if (auto refusal = check_descriptors(message, fds)) return refusal;
   switch (message.request()) {
     case Request::SET_FEATURES:
       return set_features(*message.as<uint64_t>());
     case Request::SET_PROTOCOL_FEATURES:
       return set_protocol_features(*message.as<uint64_t>());
+    case Request::SET_MEM_TABLE:
+      return check_memory(message, fds, said_);
+    case Request::SET_LOG_BASE:
+      return check_log(message, fds.front(), said_);
     default:
-      return check_vring(message);
+      return vring_of(message) ? about_vring(message) : kPass;
   }
 }
 
-std::optional<Refusal> Rules::set_features(uint64_t features) {
-  if (const uint64_t excess = features & ~offered_; excess != 0)
-    return Refusal{"features", "the frontend sets what was not offered: " + joined(feature_names(excess)) +
-                                   " (" + hex(excess) + "); it has to be started anew"};
-  negotiated_ = features;
-  return std::nullopt;
+Verdict Rules::set_features(uint64_t features) const {
+  if (const uint64_t excess = features & ~said_.offered; excess != 0)
+    return Refusal{Reason::features,
+                   "the frontend sets what was not offered: " + joined(feature_names(excess)) + " (" +
+                       hex(excess) + "); it has to be started anew"};
+  const uint64_t changed = (features ^ said_.negotiated) & ~bit(Feature::LOG_ALL);
+  const bool running =
+      std::any_of(said_.rings.begin(), said_.rings.end(), [](const RingSaid& r) { return r.started(); });
+  if (changed != 0 && running)
+    return Refusal{Reason::running,
+                   "SET_FEATURES would change " + joined(feature_names(changed)) + " while a ring runs"};
+  Said after = said_;
+  after.negotiated = features;
+  return check_log_coverage(after);
 }
 
-std::optional<Refusal> Rules::set_protocol_features(uint64_t features) {
-  if (const uint64_t excess = features & ~protocol_offered_; excess != 0)
-    return Refusal{"protocol_features",
+Verdict Rules::set_protocol_features(uint64_t features) const {
+  if (const uint64_t excess = features & ~said_.protocol_offered; excess != 0)
+    return Refusal{Reason::protocol_features,
                    "the frontend sets what was not offered: " + joined(protocol_feature_names(excess))};
-  protocol_ = features;
-  return std::nullopt;
+  return kPass;
 }
 
-std::optional<Refusal> Rules::check_vring(const Message& message) const {
-  const auto index = vring_of(message);
-  if (!index || *index < 2u * offer_.queue_pairs) return std::nullopt;
-  return Refusal{"queues", std::string(wire::request_name(message.header.request)) + " for virtqueue " +
-                               std::to_string(*index) + "; this port has " +
-                               std::to_string(offer_.queue_pairs) + " queue pairs"};
+Verdict Rules::about_vring(const Message& message) const {
+  const uint32_t index = *vring_of(message);
+  const std::string name(wire::request_name(message.header.request));
+  if (index >= said_.rings.size())
+    return Refusal{Reason::queues, name + " for virtqueue " + std::to_string(index) + "; this port has " +
+                                       std::to_string(offer_.queue_pairs) + " queue pairs"};
+  // The library frees the others when the features come anew, running or not.
+  if (message.is(Request::SET_VRING_KICK) && index >= 2 && !said_.has(Feature::NET_MQ))
+    return Refusal{Reason::queues, name + " for virtqueue " + std::to_string(index) + " without NET_MQ"};
+  return check_vring(message, said_);
+}
+
+void Rules::accepted(const Message& message) {
+  switch (message.request()) {
+    case Request::SET_FEATURES:
+      return features_accepted(*message.as<uint64_t>());
+    case Request::SET_PROTOCOL_FEATURES:
+      said_.protocol = *message.as<uint64_t>();
+      return;
+    case Request::SET_MEM_TABLE:
+      said_.table = regions_of(message);
+      for (RingSaid& ring : said_.rings) ring.address_fresh = ring.address_fresh && ring.started();
+      return;
+    case Request::SET_LOG_BASE:
+      said_.log_size = message.as<wire::Log>()->size;
+      return;
+    default:
+      if (vring_of(message)) vring_accepted(message);
+  }
+}
+
+void Rules::features_accepted(uint64_t features) {
+  const bool other_format = ((features ^ said_.negotiated) & kRingFormat) != 0;
+  said_.negotiated = features;
+  said_.features_set = true;
+  for (size_t i = 0; i < said_.rings.size(); ++i) {
+    RingSaid& ring = said_.rings[i];
+    if (i >= 2 && !said_.has(Feature::NET_MQ)) ring = {};
+    if (other_format) ring.size_fresh = ring.address_fresh = false;
+  }
+}
+
+void Rules::vring_accepted(const Message& message) {
+  RingSaid& ring = said_.rings[*vring_of(message)];
+  switch (message.request()) {
+    case Request::SET_VRING_NUM:
+      ring.size = message.as<wire::VringState>()->num;
+      ring.size_fresh = true;
+      break;
+    case Request::SET_VRING_ADDR:
+      ring.address = message.as<wire::VringAddr>();
+      ring.address_fresh = true;
+      break;
+    case Request::SET_VRING_BASE:
+      ring.base = message.as<wire::VringState>()->num;
+      break;
+    case Request::SET_VRING_KICK:
+      ring.kicked = true;
+      break;
+    case Request::GET_VRING_BASE:
+      ring.kicked = ring.size_fresh = ring.address_fresh = false;
+      ring.base.reset();
+      break;
+    default:
+      break;
+  }
 }
 
 void Rules::reply(Request request, Message& reply) {
@@ -108,12 +161,12 @@ void Rules::reply(Request request, Message& reply) {
   if (!value) return;
   switch (request) {
     case Request::GET_FEATURES:
-      offered_ = *value & offer_.features;
-      reply.replace(offered_);
+      said_.offered = *value & offer_.features;
+      reply.replace(said_.offered);
       break;
     case Request::GET_PROTOCOL_FEATURES:
-      protocol_offered_ = *value & offer_.protocol_features;
-      reply.replace(protocol_offered_);
+      said_.protocol_offered = *value & offer_.protocol_features;
+      reply.replace(said_.protocol_offered);
       break;
     case Request::GET_QUEUE_NUM:
       reply.replace(std::min<uint64_t>(*value, offer_.queue_pairs));
@@ -124,28 +177,12 @@ void Rules::reply(Request request, Message& reply) {
 }
 
 bool Rules::wants_reply(const Message& message) const {
-  if (message.needs_reply()) return true;
-  switch (message.request()) {
-    case Request::GET_FEATURES:
-    case Request::GET_PROTOCOL_FEATURES:
-    case Request::GET_VRING_BASE:
-    case Request::GET_QUEUE_NUM:
-    case Request::GET_CONFIG:
-    case Request::CREATE_CRYPTO_SESSION:
-    case Request::POSTCOPY_ADVISE:
-    case Request::POSTCOPY_END:
-    case Request::GET_INFLIGHT_FD:
-    case Request::GET_MAX_MEM_SLOTS:
-    case Request::GET_STATUS:
-    case Request::GET_SHARED_OBJECT:
-    case Request::SET_DEVICE_STATE_FD:
-    case Request::CHECK_DEVICE_STATE:
-      return true;
-    case Request::SET_LOG_BASE:
-      return (protocol_ & bit(wire::ProtocolFeature::LOG_SHMFD)) != 0;
-    default:
-      return false;
-  }
+  if (message.needs_reply() || is_question(message.request())) return true;
+  return message.is(Request::SET_LOG_BASE) && said_.has(wire::ProtocolFeature::LOG_SHMFD);
+}
+
+bool Rules::says_no(Request request, const Message& answer) {
+  return !is_question(request) && answer.as<uint64_t>().value_or(0) != 0;
 }
 
 std::vector<std::string> feature_names(uint64_t features) {

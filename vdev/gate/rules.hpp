@@ -1,16 +1,18 @@
 // The one place where messages are judged, between reading and acting on them: requests before the back-end
-// sees them, replies before the front-end does.
-//
-// What stands here now: the features a port offers, and the number of its queues. The answers are a pure
-// function of the message and of what was negotiated before it.
+// sees them, replies before the front-end does. Pure: an answer depends on the message, on what its
+// descriptors are, and on what was said before it. What is judged of which message stands in rules/, by
+// subject.
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "vdev/gate/fd_facts.hpp"
 #include "vdev/gate/message.hpp"
+#include "vdev/gate/refusal.hpp"
+#include "vdev/gate/rules/said.hpp"
 
 namespace testbed::gate {
 
@@ -20,45 +22,37 @@ struct Offer {
   uint16_t queue_pairs;
 };
 
-// A session that breaks a rule ends with session.refused {reason, detail}.
-struct Refusal {
-  std::string reason;  // one word: "features", "protocol_features", "queues", "malformed"
-  std::string detail;
-};
-
 class Rules {
  public:
   // A front-end that does not ask what is offered (it remembers) is held to all that may be.
-  explicit Rules(const Offer& offer)
-      : offer_(offer), offered_(offer.features), protocol_offered_(offer.protocol_features) {}
+  explicit Rules(const Offer& offer);
 
-  // nullopt: it may pass.
-  std::optional<Refusal> request(const Message& message);
+  // `fds` describes the message's descriptors, in order.
+  Verdict request(const Message& message, std::span<const FdFacts> fds) const;
+  // The back-end took it (or the gate did, in its place): what later messages are judged by.
+  void accepted(const Message& message);
   // Masks and caps what the back-end offers to what this port offers.
   void reply(wire::Request request, Message& reply);
   // Does the front-end wait for an answer to this? (Specification, "Communication" and REPLY_ACK.)
   bool wants_reply(const Message& message) const;
+  // Did the back-end say no? Not of requests whose answer is a value.
+  static bool says_no(wire::Request request, const Message& answer);
 
-  uint64_t offered() const { return offered_; }
-  uint64_t negotiated() const { return negotiated_; }
-  uint64_t protocol_features() const { return protocol_; }
+  const Said& said() const { return said_; }
+  uint64_t offered() const { return said_.offered; }
+  uint64_t negotiated() const { return said_.negotiated; }
+  uint64_t protocol_features() const { return said_.protocol; }
 
  private:
-  std::optional<Refusal> set_features(uint64_t features);
-  std::optional<Refusal> set_protocol_features(uint64_t features);
-  std::optional<Refusal> check_vring(const Message& message) const;
+  Verdict set_features(uint64_t features) const;
+  Verdict set_protocol_features(uint64_t features) const;
+  Verdict about_vring(const Message& message) const;
+  void features_accepted(uint64_t features);
+  void vring_accepted(const Message& message);
 
   Offer offer_;
-  uint64_t offered_;
-  uint64_t protocol_offered_;
-  uint64_t negotiated_ = 0;
-  uint64_t protocol_ = 0;
+  Said said_;
 };
-
-// The virtqueue a message is about; nullopt for messages that are about none (or too short to tell).
-std::optional<uint32_t> vring_of(const Message& message);
-// The octets of payload a request must at least carry.
-size_t least_payload(wire::Request request);
 
 std::vector<std::string> feature_names(uint64_t features);
 std::vector<std::string> protocol_feature_names(uint64_t features);

@@ -1,8 +1,10 @@
 #include "vdev/gate/session.hpp"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include "core/base/clock.hpp"
+#include "vdev/gate/rules/request_shape.hpp"
 #include "vdev/wire/vhost_user_names.hpp"
 #include "vdev/wire/virtio_features.hpp"
 
@@ -25,6 +27,16 @@ EndReason reason_of(const Error& error) {
 // Logging comes and goes with every migration; it is not part of what a guest agreed on.
 uint64_t lasting(uint64_t features) {
   return features & ~bit(wire::Feature::LOG_ALL);
+}
+
+// The worker that calls must not block on a counter that the peer has filled up. The flag belongs to the open
+// file, which is the peer's as well; front-ends set it themselves.
+void make_nonblocking(const Message& notifier) {
+  for (const Fd& fd : notifier.fds) ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) | O_NONBLOCK);
+}
+
+Message without_fds(const Message& message) {
+  return {message.header, message.payload, {}};
 }
 
 }  // namespace
@@ -83,7 +95,7 @@ void Session::start(std::unique_ptr<Backend> backend, OnAccepted on_accepted, On
         if (auto self = weak.lock()) self->handle(std::move(message));
       },
       [weak](const Error& error) {
-        if (auto self = weak.lock()) self->finish(reason_of(error), error.message);
+        if (auto self = weak.lock()) self->closed(error);
       });
 }
 
@@ -91,28 +103,59 @@ void Session::handle(Message message) {
   if (ended_) return;
   request_t_ = now_ns();
   request_fds_ = message.fds.size();
-  std::optional<Refusal> refusal = rules_.request(message);
-  if (!refusal)
-    if (auto ok = virtqueues_.observe(message); !ok) refusal = Refusal{"malformed", ok.error().message};
-  if (refusal) {
-    context_.timeline.request(message, request_fds_, request_t_, -1);
-    return refuse(*refusal);
-  }
-  if (message.is(Request::SET_FEATURES)) note_features(rules_.negotiated());
-  if (message.is(Request::SET_VRING_KICK)) {
-    const auto index = static_cast<uint16_t>(*vring_of(message));
-    if (const auto resumption = virtqueues_.start(index, rules_.negotiated()))
-      return resume_then_submit(*resumption, std::move(message));
-  }
+  Verdict verdict = rules_.request(message, describe_fds(message.fds));
+  if (!verdict)
+    if (auto ok = virtqueues_.observe(message); !ok) verdict = Refusal{Reason::memory, ok.error().message};
+  if (verdict) return refuse(message, *verdict);
+  if (vring_of(message)) make_nonblocking(message);
+  // Deprecated: to be ignored. The library would forget what was negotiated, front-ends do not.
+  if (message.is(Request::RESET_OWNER)) return answer_here(message);
+  if (message.is(Request::SET_VRING_KICK)) return kick(std::move(message));
   submit(std::move(message));
 }
 
-void Session::refuse(const Refusal& refusal) {
-  nlohmann::json event = fields();
-  event["reason"] = refusal.reason;
-  event["detail"] = refusal.detail;
-  context_.events.emit("session.refused", std::move(event));
-  finish(EndReason::refused, refusal.detail);
+// The session goes on if the front-end asked to be told. It is left as it was, and the stream has its bounds
+// still; only one that speaks another protocol is not believed about those either. One that does not ask goes
+// on as if it had been obeyed: that session ends.
+void Session::refuse(const Message& message, const Refusal& refusal) {
+  const bool ends = !message.needs_reply() || refusal.reason == Reason::header;
+  context_.timeline.request(message, request_fds_, request_t_, ends ? -1 : 0);
+  context_.refusals.note(id_, refusal, ends);
+  if (ends) return finish(EndReason::refused, refusal.detail);
+  reply(make_message(message.request(), wire::kFlagReply, uint64_t{1}));
+  channel_->next();
+}
+
+void Session::answer_here(const Message& message) {
+  answered(without_fds(message), make_message(message.request(), wire::kFlagReply, uint64_t{0}));
+}
+
+void Session::submit(Message message) {
+  const auto said = std::make_shared<Message>(without_fds(message));
+  // The back-end calls no more once it is destroyed, and it is destroyed before this session is.
+  backend_->submit(std::move(message),
+                   [this, said](Result<Message> answer) { answered(*said, std::move(answer)); });
+}
+
+void Session::answered(const Message& said, Result<Message> answer) {
+  const std::string name(wire::request_name(said.header.request));
+  const double reply_us = answer ? static_cast<double>(now_ns() - request_t_) / 1000.0 : -1;
+  context_.timeline.request(said, request_fds_, request_t_, reply_us);
+  if (!answer) return finish(EndReason::backend_lost, answer.error().message + " at " + name);
+  if (Rules::says_no(said.request(), *answer)) {
+    context_.refusals.note(id_, {Reason::backend, "it refused " + name}, !said.needs_reply());
+    if (!said.needs_reply()) return finish(EndReason::backend_lost, "it refused " + name);
+  } else {
+    note_accepted(said, *answer);
+  }
+  rules_.reply(said.request(), *answer);
+  if (rules_.wants_reply(said)) reply(std::move(*answer));
+  if (!ended_ && !start_waiting(said)) channel_->next();
+}
+
+void Session::reply(Message answer) {
+  context_.timeline.reply(answer);
+  channel_->send(std::move(answer));
 }
 
 void Session::note_features(uint64_t features) {
@@ -133,62 +176,23 @@ void Session::note_features(uint64_t features) {
   context_.memory.remember(now);
 }
 
-// The back-end is told where the ring stands by one message more, before the kick that starts the ring.
-void Session::resume_then_submit(const Resumption& resumption, Message kick) {
-  nlohmann::json event = fields();
-  event["queue"] = resumption.queue;
-  event["position"] = resumption.position;
-  event["wrap"] = resumption.wrap;
-  event["committed"] = resumption.committed;
-  event["source"] = resumption.source;
-  event["frontend_base"] = resumption.base;
-  context_.events.emit("ring.resumed", std::move(event));
-  if (!virtqueues_.queue(resumption.queue).packed) return submit(std::move(kick));
-  const wire::VringState state{
-      resumption.queue,
-      static_cast<uint32_t>(resumption.position | (resumption.wrap ? wire::kPositionWrap : 0))};
-  auto held = std::make_shared<Message>(std::move(kick));
-  backend_->submit(make_message(Request::SET_VRING_BASE, 0, state), [this, held](Result<Message> answer) {
-    if (!answer) return finish(EndReason::backend_lost, answer.error().message);
-    submit(std::move(*held));
-  });
-}
-
-void Session::submit(Message message) {
-  const bool wanted = rules_.wants_reply(message);
-  const wire::VhostUserHeader header = message.header;
-  // The back-end calls no more once it is destroyed, and it is destroyed before this session is.
-  backend_->submit(std::move(message), [this, header, wanted](Result<Message> answer) {
-    answered(header, wanted, std::move(answer));
-  });
-}
-
-void Session::answered(wire::VhostUserHeader request, bool wanted, Result<Message> answer) {
-  Message as_request;
-  as_request.header = request;
-  const double reply_us = answer ? static_cast<double>(now_ns() - request_t_) / 1000.0 : -1;
-  context_.timeline.request(as_request, request_fds_, request_t_, reply_us);
-  if (!answer)
-    return finish(EndReason::backend_lost,
-                  answer.error().message + " at " + std::string(wire::request_name(request.request)));
-  const bool refused = !wanted && answer->as<uint64_t>().value_or(0) != 0;
-  if (refused)
-    return finish(EndReason::backend_lost, "it refused " + std::string(wire::request_name(request.request)));
-  rules_.reply(static_cast<Request>(request.request), *answer);
-  note_answer(static_cast<Request>(request.request), *answer);
-  if (wanted) {
-    context_.timeline.reply(*answer);
-    channel_->send(std::move(*answer));
-  }
-  if (!ended_) channel_->next();
-}
-
-void Session::note_answer(Request request, const Message& answer) {
+void Session::note_accepted(const Message& said, const Message& answer) {
+  rules_.accepted(said);
+  if (said.is(Request::SET_FEATURES)) note_features(rules_.negotiated());
   const auto state = answer.as<wire::VringState>();
-  if (request == Request::GET_VRING_BASE && state && state->index < virtqueues_.count())
+  if (said.is(Request::GET_VRING_BASE) && state && state->index < virtqueues_.count()) {
+    waiting_kicks_.erase(state->index);
     virtqueues_.stopped(static_cast<uint16_t>(state->index), static_cast<uint16_t>(state->num),
                         rules_.negotiated());
-  on_accepted_(request);
+  }
+  on_accepted_(said.request());
+}
+
+void Session::closed(const Error& error) {
+  const EndReason reason = reason_of(error);
+  if (reason == EndReason::deadline) context_.refusals.note(id_, {Reason::deadline, error.message}, true);
+  if (reason == EndReason::protocol) context_.refusals.note(id_, {Reason::malformed, error.message}, true);
+  finish(reason, error.message);
 }
 
 void Session::end(EndReason reason, const std::string& detail) {

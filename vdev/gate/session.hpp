@@ -4,13 +4,16 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/base/event_log.hpp"
 #include "vdev/gate/backend.hpp"
 #include "vdev/gate/channel.hpp"
 #include "vdev/gate/port_memory.hpp"
+#include "vdev/gate/refusals.hpp"
 #include "vdev/gate/rules.hpp"
 #include "vdev/gate/timeline.hpp"
 #include "vdev/gate/virtqueues.hpp"
@@ -34,6 +37,7 @@ struct SessionContext {
   EventLog& events;
   PortMemory& memory;
   Timeline& timeline;
+  Refusals& refusals;
   std::string port;
   Offer offer;
   std::chrono::milliseconds deadline;
@@ -61,13 +65,21 @@ class Session : public std::enable_shared_from_this<Session> {
   void end(EndReason reason, const std::string& detail);
 
  private:
+  using Messages = std::vector<Message>;
+
   void handle(Message message);
-  void refuse(const Refusal& refusal);
+  void refuse(const Message& message, const Refusal& refusal);
+  void answer_here(const Message& message);
+  void kick(Message message);
+  Messages before_start(uint16_t index);
+  bool start_waiting(const Message& said);
   void submit(Message message);
-  void resume_then_submit(const Resumption& resumption, Message kick);
-  void answered(wire::VhostUserHeader request, bool wanted, Result<Message> answer);
+  void submit_own(std::shared_ptr<Messages> messages, size_t first, std::function<void()> then);
+  void answered(const Message& said, Result<Message> answer);
+  void reply(Message answer);
   void note_features(uint64_t features);
-  void note_answer(wire::Request request, const Message& answer);
+  void note_accepted(const Message& said, const Message& answer);
+  void closed(const Error& error);
   void finish(EndReason reason, const std::string& detail);
   nlohmann::json fields() const { return {{"port", context_.port}, {"session", id_}}; }
 
@@ -76,6 +88,7 @@ class Session : public std::enable_shared_from_this<Session> {
   uint64_t since_ns_;
   Rules rules_;
   Virtqueues virtqueues_;
+  std::map<uint32_t, Message> waiting_kicks_;  // of rings that lack a part
   std::shared_ptr<Channel> channel_;
   std::unique_ptr<Backend> backend_;
   OnAccepted on_accepted_;

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "vdev/gate/rules.hpp"
+#include "vdev/gate/rules/request_shape.hpp"
 #include "vdev/wire/virtio_features.hpp"
 
 namespace testbed::gate {

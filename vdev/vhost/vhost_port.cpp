@@ -198,6 +198,7 @@ nlohmann::json VhostPort::describe() const {
                         {"role", endpoint_->config().role == gate::Role::server ? "server" : "client"},
                         {"path", endpoint_->config().path},
                         {"queues", queue_pairs_},
+                        {"refused", refused()},
                         {"state", session == nullptr ? endpoint_->waiting_state()
                                   : up_              ? "up"
                                                      : "handshake"}};

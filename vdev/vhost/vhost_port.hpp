@@ -28,6 +28,7 @@ class VhostPort final : public Port, private gate::SessionHost, private DeviceLi
 
   nlohmann::json describe() const override;
   nlohmann::json timeline() const override;
+  nlohmann::json refused() const override { return endpoint_->refusals().counts(); }
   uint16_t queues() const override { return queue_pairs_; }
   void disconnect() override;
 

@@ -138,7 +138,7 @@ BOOST_AUTO_TEST_CASE(a_thousand_sessions_with_descriptors_leak_none) {
     Frontend frontend = Frontend::connect(rig.scratch.file("p0"));
     Fd kick(::eventfd(0, 0));
     frontend.send(Request::SET_VRING_CALL, uint64_t{0}, 0, {kick.get()});
-    frontend.send(Request::SET_VRING_KICK, uint64_t{0}, wire::kFlagNeedReply, {kick.get()});
+    frontend.send(Request::SET_VRING_ERR, uint64_t{0}, wire::kFlagNeedReply, {kick.get()});
     BOOST_REQUIRE(frontend.receive(rig).has_value());
     // Every third one leaves in the middle of a message that carries a descriptor.
     const wire::VhostUserHeader half{static_cast<uint32_t>(Request::SET_VRING_ERR), wire::kFlagVersion, 8};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -94,6 +95,22 @@ class Frontend {
   Fd socket_;
   gate::MessageReader reader_;
 };
+
+// One port and a front-end that has connected to it.
+struct Connected : GateRig {
+  explicit Connected(std::chrono::milliseconds deadline = std::chrono::seconds(5))
+      : port(*open(gate::Role::server, scratch.file("p0"), deadline)),
+        frontend(Frontend::connect(scratch.file("p0"))) {
+    BOOST_REQUIRE(until_event("session.connected"));
+  }
+  std::unique_ptr<gate::Endpoint> port;
+  Frontend frontend;
+};
+
+inline uint64_t value_of(const std::optional<gate::Message>& message) {
+  BOOST_REQUIRE(message.has_value());
+  return message->as<uint64_t>().value_or(0);
+}
 
 size_t open_descriptors();
 

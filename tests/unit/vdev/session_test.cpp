@@ -14,25 +14,6 @@ using gate::PortMemory;
 using gate::Role;
 using wire::Request;
 
-namespace {
-
-struct Connected : GateRig {
-  explicit Connected(std::chrono::milliseconds deadline = std::chrono::seconds(5))
-      : port(*open(Role::server, scratch.file("p0"), deadline)),
-        frontend(Frontend::connect(scratch.file("p0"))) {
-    BOOST_REQUIRE(until_event("session.connected"));
-  }
-  std::unique_ptr<gate::Endpoint> port;
-  Frontend frontend;
-};
-
-uint64_t value_of(const std::optional<gate::Message>& message) {
-  BOOST_REQUIRE(message.has_value());
-  return message->as<uint64_t>().value_or(0);
-}
-
-}  // namespace
-
 BOOST_AUTO_TEST_SUITE(session)
 
 BOOST_AUTO_TEST_CASE(half_a_message_stalls_no_other_port) {
