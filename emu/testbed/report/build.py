@@ -44,7 +44,8 @@ def _check(result: CheckResult) -> Check:
 def _fault(evidence: Evidence, fault: SeenFault) -> Fault:
     end_ms = None if fault.end is None else (fault.end - evidence.steps_start) / 1e6
     start_ms = (fault.start - evidence.steps_start) / 1e6
-    return Fault(kind=fault.kind, targets=list(fault.targets), start_ms=start_ms, end_ms=end_ms)
+    targets, ports = list(fault.targets), list(fault.ports)
+    return Fault(kind=fault.kind, targets=targets, ports=ports, start_ms=start_ms, end_ms=end_ms)
 
 
 def build_cell(evidence: Evidence, result: CellResult, directory: str) -> Cell:

@@ -74,6 +74,7 @@ class Outage(Model):
 class Fault(Model):
     kind: str
     targets: list[str]
+    ports: list[str] = []
     start_ms: float
     end_ms: float | None
 
