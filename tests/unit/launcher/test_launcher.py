@@ -129,9 +129,7 @@ def test_a_cache_that_cannot_be_written_is_told_in_one_line(tree: Tree) -> None:
     (tree.path / ".cache").write_text("a file where a directory should be")
     said = tree.start("list")
     assert said.returncode == 3
-    assert [line.partition("; ")[0] for line in said.stderr.splitlines()][0].startswith(
-        "testbed: cannot write to "
-    )
+    assert said.stderr.startswith("testbed: cannot write to ")
 
 
 def test_nothing_is_looked_at_when_the_set_up_is_left_out(tree: Tree) -> None:
