@@ -9,6 +9,7 @@ PROJECT = Path(__file__).resolve().parents[3]
 
 PROGRAMS = {
     "testbed-switch": "core",
+    "testbed-switch-sabotaged": "tests/sabotage",
     "testbed-load": "emu/load",
     "testbed-driver": "emu/driver",
     "testbed-inprocess": "emu/load",

@@ -67,6 +67,9 @@ def _switch(switch: Switch, place: Path) -> Iterator[Problem]:
                 if peer not in switch.ports and peer not in switch.bricks:
                     known = [*switch.ports, *switch.bricks]
                     yield (*place, "bricks", name, "static", mac), unknown_name("port or brick", peer, known)
+    for index, order in enumerate(switch.sabotage):
+        if order.port is not None and order.port not in switch.ports:
+            yield (*place, "sabotage", index, "port"), unknown_name("port", order.port, switch.ports)
     for index, edge in enumerate(switch.edges):
         for side, end in enumerate(edge):
             if end not in switch.ports and (what := _end(end, switch)):
