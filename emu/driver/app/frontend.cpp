@@ -221,7 +221,10 @@ HandshakeParty Frontend::party() {
 Result<bool> Frontend::shake_hands(const HandshakeStop& stop) {
   if (!session_) return fail(Errc::disconnected, spec_.name + " has no session; driver.connect makes one");
   if (!handshake_) {
-    if (log_) spec_.handshake.wanted |= bit(Feature::LOG_ALL);
+    if (log_) {  // a backend that comes back goes on with what was agreed
+      spec_.handshake.wanted &= ~bit(Feature::LOG_ALL);
+      if (logging_) spec_.handshake.wanted |= bit(Feature::LOG_ALL);
+    }
     handshake_ = std::make_unique<Handshake>(*session_, spec_.handshake, party(), Handshake::From::start);
     handshake_ns_ = now_ns();
   }

@@ -75,11 +75,13 @@ Result<void> Frontend::replace_log(uint64_t offset, uint64_t least) {
 
 Result<void> Frontend::start_logging(uint64_t offset, uint64_t least) {
   if (auto ok = replace_log(offset, least); !ok) return ok;
+  logging_ = true;
   return tell_logging(session_->features | bit(Feature::LOG_ALL));
 }
 
 Result<void> Frontend::stop_logging() {
   if (!session_) return tl::unexpected(no_session(spec_.name));
+  logging_ = false;
   return tell_logging(session_->features & ~bit(Feature::LOG_ALL));
 }
 

@@ -173,6 +173,8 @@ def _expectation(entry: Expectation, place: Path, scenario: Scenario, names: Nam
         yield from _missing(body.frontends, names.drivers, "driver frontend", (*place, "allow", "frontends"))
     elif entry.kind == "pages" and not names.drivers:
         yield (*place, "pages"), "there is no `type: driver` frontend whose memory could be looked at"
+    elif entry.kind == "dirty_log" and not any(step.kind == "log" for _, step in walk_steps(scenario.steps)):
+        yield (*place, "dirty_log"), "no step switches a log on; write one like `log: {on: d2, do: on}`"
     elif entry.kind == "known":
         facts = {"backend", "datapath", *scenario.matrix}
         yield from _missing(list(body.when), facts, "axis", (*place, "known", "when"))
