@@ -2,11 +2,9 @@
 #pragma once
 
 #include "core/graph/port_factory.hpp"
-#include "vdev/gate/backend.hpp"
 
 namespace testbed {
 
-// `wrap` is put between every vhost-user session and its back-end.
-void register_ports(PortFactories& factories, gate::BackendWrapper wrap = {});
+void register_ports(PortFactories& factories);
 
 }  // namespace testbed

@@ -8,7 +8,6 @@
 
 #include "core/base/process.hpp"
 #include "core/base/result.hpp"
-#include "core/bricks/register.hpp"
 #include "core/control/switch.hpp"
 #include "core/graph/brick_factory.hpp"
 #include "core/graph/port_factory.hpp"
@@ -26,8 +25,7 @@ class SwitchApp {
   // EAL is up. Makes pools and starts the workers; adds the switch's RPC methods, and `mbufs_in_use` to
   // `resources`, to `process`, which outlives this. Nothing is called on it after `process` stopped running.
   static Result<std::unique_ptr<SwitchApp>> start(Process& process, const SwitchSettings& settings,
-                                                  PortFactories port_types,
-                                                  BrickFactories brick_types = brick_factories());
+                                                  PortFactories port_types);
   ~SwitchApp() { close(); }
   SwitchApp(const SwitchApp&) = delete;
   SwitchApp& operator=(const SwitchApp&) = delete;
@@ -42,7 +40,7 @@ class SwitchApp {
 
  private:
   SwitchApp(Process& process, const SwitchSettings& settings, std::unique_ptr<WorkerDomain> domain,
-            PortFactories port_types, BrickFactories brick_types);
+            PortFactories port_types);
 
   Process& process_;
   std::unique_ptr<WorkerDomain> domain_;

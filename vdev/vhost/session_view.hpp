@@ -17,6 +17,8 @@ struct QueueView {
   std::shared_ptr<gate::PackedRing> ring;  // packed only
   gate::RingRecord* record = nullptr;      // packed only; in the port's memory, outlives the view
   std::shared_ptr<Fd> kick;                // empty: the front-end never kicks
+  uint64_t event_gpa = 0;                  // where the device says whether it wants kicks; 0: in no region
+  uint32_t event_size = 0;
 };
 
 struct SessionView {

@@ -138,6 +138,24 @@ void VhostPort::device_stopping() {
   environment_.quiescence.wait();
 }
 
+namespace {
+
+// Virtio 1.2, 2.7.8 (flags of the used ring), 2.7.10 (avail_event behind it), 2.8.14 (device event
+// suppression).
+void place_event_word(QueueView& view, const gate::Virtqueue& queue, const gate::Session& session) {
+  if (!queue.address) return;
+  const uint64_t negotiated = session.rules().negotiated();
+  const bool packed = (negotiated & bit(Feature::RING_PACKED)) != 0;
+  const bool behind = !packed && (negotiated & bit(Feature::RING_EVENT_IDX)) != 0;
+  const uint64_t at = queue.address->used + (behind ? sizeof(wire::SplitUsed) + 8ull * queue.size : 0);
+  view.event_size = packed ? sizeof(wire::PackedEvent) : sizeof(uint16_t);
+  for (const auto& region : session.virtqueues().guest_memory().regions())
+    if (at >= region.where.user_address && at - region.where.user_address < region.where.size)
+      view.event_gpa = region.where.guest_address + (at - region.where.user_address);
+}
+
+}  // namespace
+
 std::unique_ptr<SessionView> VhostPort::make_view(const Device& device) {
   const gate::Session& session = *endpoint_->session();
   auto view = std::make_unique<SessionView>();
@@ -149,8 +167,10 @@ std::unique_ptr<SessionView> VhostPort::make_view(const Device& device) {
   view->max_frame = rte_vhost_get_mtu(device.vid, &mtu) == 0 && mtu > 0 ? mtu + kFrameOverhead : UINT32_MAX;
   const auto queue_view = [&](uint16_t vring) {
     const gate::Virtqueue& queue = session.virtqueues().queue(vring);
-    return QueueView{device.enabled[vring], queue.size, queue.packed,
-                     queue.packed ? &memory_.ring(vring) : nullptr, queue.kick};
+    QueueView lane{device.enabled[vring], queue.size, queue.packed,
+                   queue.packed ? &memory_.ring(vring) : nullptr, queue.kick};
+    place_event_word(lane, queue, session);
+    return lane;
   };
   for (uint16_t pair = 0; pair < queue_pairs_; ++pair) {
     view->transmit.push_back(queue_view(static_cast<uint16_t>(2 * pair)));

@@ -30,6 +30,9 @@ DriverService::DriverService(boost::asio::io_context& io, RpcServer& rpc, EventL
   session_method("driver.messages", command::messages);
   session_method("driver.log", command::log);
   session_method("driver.resize", command::resize);
+  session_method("driver.migrate", command::migrate);
+  session_method("driver.migrate_cancel", command::cancel_migration);
+  session_method("driver.migration", command::migration);
   ring_method("driver.chain", command::chain);
   ring_method("driver.kick", command::kick);
   ring_method("driver.poke", command::poke);

@@ -64,6 +64,9 @@ Result<json> queues(Frontend& frontend, const json& params);
 Result<json> send(Frontend& frontend, const json& params);
 Result<json> messages(Frontend& frontend, const json& params);
 Result<json> log(Frontend& frontend, const json& params);
+Result<json> migrate(Frontend& frontend, const json& params);
+Result<json> cancel_migration(Frontend& frontend, const json& params);
+Result<json> migration(Frontend& frontend, const json& params);
 Result<json> resize(Frontend& frontend, const json& params);
 
 Result<json> chain(Frontend& frontend, const json& params);

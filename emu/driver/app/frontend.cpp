@@ -33,11 +33,11 @@ Result<std::unique_ptr<Frontend>> Frontend::create(FrontendSpec spec, DataThread
   auto device = NetDevice::create(frontend->memory_, frontend->spec_.net, frontend->spec_.state_file);
   if (!device) return tl::unexpected(device.error());
   frontend->device_ = std::move(*device);
-  if (frontend->spec_.server) {
-    auto listener = listen_unix(frontend->spec_.path);
-    if (!listener) return tl::unexpected(listener.error());
-    frontend->listener_ = std::move(*listener);
-  }
+  if (frontend->spec_.fill)
+    fill_unused(frontend->memory_, areas_of(frontend->device_->layout(), frontend->spec_.net));
+  auto there = meet(frontend->spec_.path, frontend->spec_.server);
+  if (!there) return tl::unexpected(there.error());
+  frontend->at_ = std::move(*there);
   Result<void> added;
   data.run([&] {
     added = data.engine().add_end(frontend->spec_.name, *frontend->device_, frontend->spec_.mac);
@@ -58,7 +58,7 @@ Frontend::~Frontend() {
     data_.remove(*device_);
     (void)data_.engine().remove_end(spec_.name);
   });
-  if (listener_) ::unlink(spec_.path.c_str());
+  if (at_.listener) ::unlink(at_.path.c_str());
 }
 
 void Frontend::emit(std::string_view name, nlohmann::json fields) {
@@ -88,8 +88,10 @@ void Frontend::loop() {
   while (!stop_) {
     run_jobs();
     if (stop_) break;
-    if (session_)
-      watch();
+    if (migration_)
+      continue_migration();
+    else if (at_.session)
+      watch(-1);
     else if (automatic_)
       attempt();
     else
@@ -116,64 +118,78 @@ void Frontend::attempt() {
 }
 
 Result<void> Frontend::connect(uint64_t deadline_ns) {
-  if (session_) return fail(Errc::already_exists, spec_.name + " has a session");
-  auto socket = spec_.server ? accept_one(listener_.get(), deadline_ns, wake_.get())
-                             : dial(spec_.path, deadline_ns, wake_.get());
+  if (at_.session) return fail(Errc::already_exists, spec_.name + " has a session");
+  return attach(at_, deadline_ns);
+}
+
+Result<Attachment> Frontend::meet(const std::string& path, bool server) {
+  if (auto ok = check_socket_path(path); !ok) return tl::unexpected(ok.error());
+  Attachment there{.path = path};
+  if (!server) return there;
+  auto listener = listen_unix(path);
+  if (!listener) return tl::unexpected(listener.error());
+  there.listener = std::move(*listener);
+  return there;
+}
+
+Result<void> Frontend::attach(Attachment& there, uint64_t deadline_ns) {
+  auto socket = there.listener ? accept_one(there.listener.get(), deadline_ns, wake_.get())
+                               : dial(there.path, deadline_ns, wake_.get());
   if (!socket) return tl::unexpected(socket.error());
   auto backend = BackendRequests::create(spec_.answer_within_ns);
   if (!backend) return tl::unexpected(backend.error());
-  session_ = std::make_unique<Session>(std::move(*socket), spec_.answer_within_ns);
-  backend_ = std::make_unique<BackendRequests>(std::move(*backend));
-  handshake_.reset();
+  there.session = std::make_unique<Session>(std::move(*socket), spec_.answer_within_ns);
+  there.backend = std::make_unique<BackendRequests>(std::move(*backend));
+  there.handshake.reset();
   emit("driver.connected", {{"session", ++sessions_}});
   return {};
 }
 
 void Frontend::disconnect(const std::string& reason) {
-  if (!session_) return;
+  if (!at_.session) return;
   data_.run([&] { device_->stop(); });
-  handshake_.reset();
-  backend_.reset();
-  session_.reset();
+  at_.handshake.reset();
+  at_.backend.reset();
+  at_.session.reset();
   emit("driver.down", {{"session", sessions_}, {"reason", reason}});
 }
 
-void Frontend::watch() {
+void Frontend::watch(int timeout_ms) {
   std::array<pollfd, 3> watched{pollfd{wake_.get(), POLLIN, 0},
-                                pollfd{session_->channel().fd(), POLLIN | POLLRDHUP, 0},
-                                pollfd{backend_ ? backend_->fd() : -1, POLLIN, 0}};
-  ::poll(watched.data(), watched.size(), -1);
+                                pollfd{at_.session->channel().fd(), POLLIN | POLLRDHUP, 0},
+                                pollfd{at_.backend ? at_.backend->fd() : -1, POLLIN, 0}};
+  ::poll(watched.data(), watched.size(), timeout_ms);
   if (watched[0].revents) return;
   if (watched[2].revents) serve_backend();
-  if (!session_ || !watched[1].revents) return;
-  if (session_->channel().hung_up()) return disconnect("the backend closed the connection");
-  auto stray = session_->receive();
+  if (!at_.session || !watched[1].revents) return;
+  if (at_.session->channel().hung_up()) return disconnect("the backend closed the connection");
+  auto stray = at_.session->receive();
   if (!stray) return disconnect(stray.error().message);
-  session_->note_backend(*stray);
+  at_.session->note_backend(*stray);
   emit("driver.unexpected", {{"request", stray->header.request},
                              {"message", wire::request_name(stray->header.request)},
                              {"size", stray->header.size}});
 }
 
 void Frontend::serve_backend() {
-  const auto request = backend_->serve(*session_, memory_, spec_.answer_backend, spec_.iotlb_page);
+  const auto request = at_.backend->serve(*at_.session, memory_, spec_.answer_backend, spec_.iotlb_page);
   if (request) {
     const auto name =
         *request <= wire::kLastBackendRequest ? wire::kBackendRequestNames[*request] : "UNKNOWN";
     return emit("driver.backend_request", {{"request", *request}, {"message", name}});
   }
-  backend_.reset();  // that channel is gone; the session may live on
+  at_.backend.reset();  // that channel is gone; the session may live on
 }
 
 wire::VringAddr Frontend::address_of(uint16_t vring) const {
   const RingPlace& place = device_->layout().vrings[vring].ring;
   // "A ring address is an IOVA if VIRTIO_F_IOMMU_PLATFORM has been negotiated. Otherwise it is a user
   // address."
-  const bool iova = session_ && session_->has_feature(bit(Feature::ACCESS_PLATFORM));
+  const bool iova = at_.session && at_.session->has_feature(bit(Feature::ACCESS_PLATFORM));
   const auto address = [&](uint64_t gpa) { return iova ? gpa : memory_.user_address(gpa); };
-  const bool logged = session_ && session_->has_feature(bit(Feature::LOG_ALL));
+  const bool logged = at_.session && at_.session->has_feature(bit(Feature::LOG_ALL));
   // On a packed ring the device marks descriptors used: those are its used ring.
-  const bool packed = session_ && session_->has_feature(bit(Feature::RING_PACKED));
+  const bool packed = at_.session && at_.session->has_feature(bit(Feature::RING_PACKED));
   const uint64_t log = place.log ? place.log : packed ? place.descriptors : place.used;
   return {vring, logged ? 1u : 0u, address(place.descriptors), address(place.used), address(place.available),
           log};
@@ -184,6 +200,7 @@ VringFacts Frontend::facts_of(uint16_t vring) const {
   const Ring& ring = *queue.ring();
   const HandshakeSpec& spec = spec_.handshake;
   VringFacts facts{.size = ring.size(), .address = address_of(vring)};
+  facts.enable = vring / 2 < device_->queues();
   const auto told = spec.bases.find(vring);
   if (told != spec.bases.end())
     facts.base = told->second;
@@ -199,16 +216,19 @@ VringFacts Frontend::facts_of(uint16_t vring) const {
   return facts;
 }
 
-HandshakeParty Frontend::party() {
+HandshakeParty Frontend::party(Attachment& there) {
   HandshakeParty party{.queues = spec_.net.queues,
                        .memory = &memory_,
                        .log = log_.get(),
-                       .backend_channel = backend_ ? backend_->backend_end() : -1,
+                       .backend_channel = there.backend ? there.backend->backend_end() : -1,
                        .inflight = &inflight_,
                        .inflight_area = &inflight_area_};
   party.configure = [this](uint64_t features) -> Result<void> {
     Result<bool> kept;
-    data_.run([&] { kept = device_->configure(features, spec_.first, fresh_); });
+    data_.run([&] {
+      if (fresh_) device_->set_pairs(spec_.net.queues);
+      kept = device_->configure(features, spec_.first, fresh_);
+    });
     if (!kept) return tl::unexpected(kept.error());
     kept_ = *kept;
     fresh_ = false;
@@ -219,36 +239,34 @@ HandshakeParty Frontend::party() {
 }
 
 Result<bool> Frontend::shake_hands(const HandshakeStop& stop) {
-  if (!session_) return fail(Errc::disconnected, spec_.name + " has no session; driver.connect makes one");
-  if (!handshake_) {
-    if (log_) {  // a backend that comes back goes on with what was agreed
-      spec_.handshake.wanted &= ~bit(Feature::LOG_ALL);
-      if (logging_) spec_.handshake.wanted |= bit(Feature::LOG_ALL);
-    }
-    handshake_ = std::make_unique<Handshake>(*session_, spec_.handshake, party(), Handshake::From::start);
-    handshake_ns_ = now_ns();
+  if (!at_.session) return fail(Errc::disconnected, spec_.name + " has no session; driver.connect makes one");
+  if (!at_.handshake) {
+    if (log_) spec_.handshake.wanted |= bit(Feature::LOG_ALL);
+    at_.handshake =
+        std::make_unique<Handshake>(*at_.session, spec_.handshake, party(at_), Handshake::From::start);
+    at_.handshake_ns = now_ns();
   }
-  const auto done = handshake_->run(stop.messages, stop.request);
+  const auto done = at_.handshake->run(stop.messages, stop.request);
   if (!done) return done;
   if (*done)
-    if (auto up = bring_up(*handshake_, handshake_ns_); !up) return tl::unexpected(up.error());
+    if (auto up = bring_up(*at_.handshake, at_.handshake_ns); !up) return tl::unexpected(up.error());
   return done;
 }
 
 Result<void> Frontend::bring_up(const Handshake& done, uint64_t began_ns) {
-  backend_->passed();
+  at_.backend->passed();
   const uint64_t took_us = (now_ns() - began_ns) / 1000;
   data_.run([&] {
     for (size_t i = 0; i < device_->vrings(); ++i) device_->vring(i).set_polled(spec_.handshake.polled);
-    device_->start(spec_.net.queues);
+    device_->start(device_->queues());
   });
   emit("driver.up", {{"session", sessions_},
-                     {"features", to_hex(session_->features)},
-                     {"names", feature_names(session_->features)},
-                     {"offered", to_hex(session_->offered)},
-                     {"protocol_features", to_hex(session_->protocol_features)},
-                     {"queues", spec_.net.queues},
-                     {"packed", session_->has_feature(bit(Feature::RING_PACKED))},
+                     {"features", to_hex(at_.session->features)},
+                     {"names", feature_names(at_.session->features)},
+                     {"offered", to_hex(at_.session->offered)},
+                     {"protocol_features", to_hex(at_.session->protocol_features)},
+                     {"queues", device_->queues()},
+                     {"packed", at_.session->has_feature(bit(Feature::RING_PACKED))},
                      {"resumed", kept_},
                      {"messages", done.messages()},
                      {"handshake_us", took_us}});

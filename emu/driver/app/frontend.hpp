@@ -13,9 +13,10 @@
 #include <thread>
 
 #include "core/base/event_log.hpp"
+#include "emu/driver/app/attachment.hpp"
 #include "emu/driver/app/data_thread.hpp"
 #include "emu/driver/app/frontend_spec.hpp"
-#include "emu/driver/session/backend_requests.hpp"
+#include "emu/driver/app/migration.hpp"
 
 namespace testbed::driver {
 
@@ -43,7 +44,7 @@ class Frontend {
   void post(Job job);
 
   // -- For jobs
-  Session* session() { return session_.get(); }
+  Session* session() { return at_.session.get(); }
   DirtyLog* log() { return log_.get(); }
   std::map<std::string, Fd>& descriptors() { return descriptors_; }
   void set_automatic(bool on) { automatic_ = on; }
@@ -63,7 +64,32 @@ class Frontend {
   Result<void> replace_log(uint64_t offset, uint64_t least);
   Result<void> stop_logging();
   std::vector<uint64_t> take_dirty(bool clear);
+  void forget_log();  // the backend that knew it logs no more, or is gone
   wire::VringAddr address_of(uint16_t vring) const;
+
+  // -- Moving to another host
+  Result<void> migrate(const MigrationSpec& spec);
+  Result<void> cancel_migration();
+  const nlohmann::json& migration() const { return migration_ ? migration_->report() : last_migration_; }
+
+  // -- For a migration
+  // Where a backend at `path` is met. Errc::busy: another process listens there.
+  static Result<Attachment> meet(const std::string& path, bool server);
+  Result<void> attach(Attachment& there, uint64_t deadline_ns);
+  // This frontend in a handshake with `there`. The rings it speaks of are those at the present attachment.
+  HandshakeParty party(Attachment& there);
+  Attachment& attachment() { return at_; }
+  // The area of buffers in flight stays behind: it belongs to one backend.
+  void exchange(Attachment& other) {
+    std::swap(at_, other);
+    inflight_.reset();
+  }
+  // Rings run: enabled at the present attachment as many as the guest uses, link up.
+  Result<void> enable_rings();
+  void emit(std::string_view name, nlohmann::json fields);
+  // Looks after the session for at most so long, or until a job is there.
+  void watch(int timeout_ms);
+  void wait(int timeout_ms);
 
  private:
   Frontend(FrontendSpec spec, GuestMemory memory, DataThread& data, EventLog& events);
@@ -71,12 +97,9 @@ class Frontend {
   void loop();
   void run_jobs();
   void attempt();
-  void watch();
-  void wait(int timeout_ms);
+  void continue_migration();
   Result<void> bring_up(const Handshake& done, uint64_t began_ns);
-  HandshakeParty party();
   VringFacts facts_of(uint16_t vring) const;
-  void emit(std::string_view name, nlohmann::json fields);
   void serve_backend();
   Result<void> tell_logging(uint64_t features);
 
@@ -86,7 +109,7 @@ class Frontend {
   DataThread& data_;
   EventLog& events_;
 
-  Fd wake_, listener_;
+  Fd wake_;
   std::mutex mutex_;
   std::deque<Job> jobs_;
   std::atomic<bool> stop_ = false;
@@ -94,15 +117,13 @@ class Frontend {
   // The session's thread only.
   bool automatic_;
   std::string last_failure_;
-  std::unique_ptr<Session> session_;
-  std::unique_ptr<BackendRequests> backend_;
-  std::unique_ptr<Handshake> handshake_;
-  uint64_t handshake_ns_ = 0;  // when it began
+  Attachment at_;
+  std::unique_ptr<Migration> migration_;
+  nlohmann::json last_migration_;
   uint64_t sessions_ = 0;
   bool fresh_ = false;  // the next rings begin empty
   bool kept_ = false;   // the rings went on from where an earlier session left them
   std::unique_ptr<DirtyLog> log_;
-  bool logging_ = false;             // the backend is to write to it
   std::vector<uint64_t> old_pages_;  // of logs that were replaced
   Fd inflight_;
   wire::VhostUserInflight inflight_area_{};

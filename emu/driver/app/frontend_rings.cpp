@@ -21,11 +21,11 @@ Error no_session(const std::string& name) {
 }  // namespace
 
 Result<std::vector<uint32_t>> Frontend::stop_rings() {
-  if (!session_) return tl::unexpected(no_session(spec_.name));
+  if (!at_.session) return tl::unexpected(no_session(spec_.name));
   data_.run([&] { device_->stop(); });
   std::vector<uint32_t> bases;
   for (uint16_t vring = 0; vring < 2 * spec_.net.queues; ++vring) {
-    auto reply = session_->exchange(vring_state(Request::GET_VRING_BASE, vring, 0), true);
+    auto reply = at_.session->exchange(vring_state(Request::GET_VRING_BASE, vring, 0), true);
     if (!reply) return tl::unexpected(reply.error());
     wire::VringState state;
     if ((*reply)->payload.size() != sizeof state)
@@ -37,33 +37,34 @@ Result<std::vector<uint32_t>> Frontend::stop_rings() {
 }
 
 Result<void> Frontend::restart_rings(bool fresh) {
-  if (!session_) return tl::unexpected(no_session(spec_.name));
+  if (!at_.session) return tl::unexpected(no_session(spec_.name));
   if (device_->link_up())
     if (auto stopped = stop_rings(); !stopped) return tl::unexpected(stopped.error());
   fresh_ = fresh;
-  handshake_ = std::make_unique<Handshake>(*session_, spec_.handshake, party(), Handshake::From::rings);
-  handshake_ns_ = now_ns();
+  at_.handshake =
+      std::make_unique<Handshake>(*at_.session, spec_.handshake, party(at_), Handshake::From::rings);
+  at_.handshake_ns = now_ns();
   const auto done = shake_hands({});
   if (!done) return tl::unexpected(done.error());
   return {};
 }
 
 Result<void> Frontend::tell_logging(uint64_t features) {
-  if (auto told = session_->tell(number(Request::SET_FEATURES, features)); !told) return told;
-  session_->features = features;
+  if (auto told = at_.session->tell(number(Request::SET_FEATURES, features)); !told) return told;
+  at_.session->features = features;
   for (uint16_t vring = 0; vring < 2 * spec_.net.queues; ++vring)
-    if (auto told = session_->tell(vring_address(address_of(vring))); !told) return told;
+    if (auto told = at_.session->tell(vring_address(address_of(vring))); !told) return told;
   return {};
 }
 
 Result<void> Frontend::replace_log(uint64_t offset, uint64_t least) {
-  if (!session_) return tl::unexpected(no_session(spec_.name));
-  if (!session_->has(wire::ProtocolFeature::LOG_SHMFD))
+  if (!at_.session) return tl::unexpected(no_session(spec_.name));
+  if (!at_.session->has(wire::ProtocolFeature::LOG_SHMFD))
     return fail(Errc::unsupported, "LOG_SHMFD was not negotiated with this backend");
   auto log = DirtyLog::create(memory_.top(), offset, least);
   if (!log) return tl::unexpected(log.error());
   auto next = std::make_unique<DirtyLog>(std::move(*log));
-  if (auto told = session_->tell(log_base({next->size(), next->offset()}, next->fd())); !told) return told;
+  if (auto told = at_.session->tell(log_base({next->size(), next->offset()}, next->fd())); !told) return told;
   // Only after the answer: until then the backend may write to the old one.
   std::swap(log_, next);
   if (next) {
@@ -75,14 +76,18 @@ Result<void> Frontend::replace_log(uint64_t offset, uint64_t least) {
 
 Result<void> Frontend::start_logging(uint64_t offset, uint64_t least) {
   if (auto ok = replace_log(offset, least); !ok) return ok;
-  logging_ = true;
-  return tell_logging(session_->features | bit(Feature::LOG_ALL));
+  return tell_logging(at_.session->features | bit(Feature::LOG_ALL));
 }
 
 Result<void> Frontend::stop_logging() {
-  if (!session_) return tl::unexpected(no_session(spec_.name));
-  logging_ = false;
-  return tell_logging(session_->features & ~bit(Feature::LOG_ALL));
+  if (!at_.session) return tl::unexpected(no_session(spec_.name));
+  return tell_logging(at_.session->features & ~bit(Feature::LOG_ALL));
+}
+
+void Frontend::forget_log() {
+  log_.reset();
+  old_pages_.clear();
+  spec_.handshake.wanted &= ~bit(Feature::LOG_ALL);
 }
 
 std::vector<uint64_t> Frontend::take_dirty(bool clear) {

@@ -125,6 +125,7 @@ void read_memory(Options& options, FrontendSpec& spec, const std::string& direct
     options.mistake("regions", "must be a list of 1 to 8 regions");
   if (spec.memory.regions.empty()) spec.memory.regions = {{0, memory ? memory : memory_needed(spec.net), 0}};
   spec.memory.sealed = options.flag("sealed", false);
+  spec.fill = options.flag("fill", false);
   spec.memory.inherited = inherited;
   const bool file = options.choice("backing", {"memfd", "file"}, "memfd") == "file";
   if (file) spec.memory.file = directory + "/" + spec.name + ".memory";

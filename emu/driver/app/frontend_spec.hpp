@@ -19,6 +19,7 @@ struct FrontendSpec {
   flow::Mac mac;
   NetSpec net;
   MemorySpec memory;
+  bool fill = false;       // memory that nothing uses holds something, as in a guest that has run for a while
   std::string state_file;  // empty: forgotten with the process
   HandshakeSpec handshake;
   std::optional<uint16_t> first;  // where empty rings begin

@@ -1,8 +1,8 @@
 // testbed-driver: vhost-user frontends that do what virtio_user and QEMU cannot, under the control of a
 // script.
-#include <CLI/CLI.hpp>
 #include <sys/resource.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
 #include <map>

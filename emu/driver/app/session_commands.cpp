@@ -168,6 +168,20 @@ Result<json> log(Frontend& frontend, const json& params) {
   return json{{"pages", pages}, {"strayed", frontend.log() && frontend.log()->strayed()}};
 }
 
+Result<json> migrate(Frontend& frontend, const json& params) {
+  const auto spec = read_migration(params);
+  if (!spec) return tl::unexpected(spec.error());
+  return empty(frontend.migrate(*spec));
+}
+
+Result<json> cancel_migration(Frontend& frontend, const json&) {
+  return empty(frontend.cancel_migration());
+}
+
+Result<json> migration(Frontend& frontend, const json&) {
+  return frontend.migration();
+}
+
 Result<json> resize(Frontend& frontend, const json& params) {
   const auto found = frontend.descriptors().find(params.value("fd", ""));
   if (found == frontend.descriptors().end()) return fail(Errc::not_found, "no descriptor has that name");

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "core/base/assert.hpp"
+
 namespace testbed::driver {
 
 Mapping::Mapping(Mapping&& other) noexcept
@@ -96,6 +98,23 @@ uint8_t* GuestMemory::at(uint64_t gpa, uint64_t length) const {
   return nullptr;
 }
 
+std::optional<uint64_t> GuestMemory::file_offset(uint64_t gpa) const {
+  const uint8_t* where = at(gpa, 1);
+  return where ? std::optional(static_cast<uint64_t>(where - map_.base())) : std::nullopt;
+}
+
+// In one step each: a script's thread that writes meanwhile writes to the one or to the other.
+void GuestMemory::exchange(GuestMemory& other) {
+  TB_ASSERT(other.map_.size() == map_.size());
+  std::swap(fd_, other.fd_);
+  for (const GuestMemory* memory : {this, &other}) {
+    uint8_t* base = memory->map_.base();
+    const void* now = ::mmap(base, map_.size(), PROT_READ | PROT_WRITE,
+                             MAP_SHARED | MAP_NORESERVE | MAP_FIXED, memory->fd(), 0);
+    TB_ASSERT(now == base);
+  }
+}
+
 const uint8_t* GuestMemory::before(uint64_t gpa, uint64_t length) const {
   const uint8_t* now = at(gpa, length);
   return now && mirror_.base() ? mirrored(now) : nullptr;
@@ -113,6 +132,21 @@ std::vector<ByteRange> GuestMemory::touched() const {
     from = hole;
   }
   return extents;
+}
+
+void fill_unused(const GuestMemory& memory, std::span<const ByteRange> used) {
+  ByteRanges taken;
+  for (const ByteRange& range : used) {
+    const uint64_t first = range.address / kPage, last = (range.address + range.length) / kPage;
+    taken.add(first * kPage, (last - first + 1) * kPage);
+  }
+  uint64_t value = 1;
+  for (const Region& region : memory.regions())
+    for (uint64_t gpa = region.gpa; gpa < region.gpa + region.size; gpa += kPage) {
+      if (taken.contains(gpa)) continue;
+      auto* words = reinterpret_cast<uint64_t*>(memory.at(gpa, kPage));
+      for (uint64_t i = 0; i < kPage / sizeof *words; ++i) words[i] = value += 0x9e3779b97f4a7c15;
+    }
 }
 
 Result<void> GuestMemory::snapshot() {

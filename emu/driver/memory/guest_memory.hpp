@@ -11,6 +11,8 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,6 +20,7 @@
 #include "core/base/fd.hpp"
 #include "core/base/result.hpp"
 #include "emu/driver/memory/byte_ranges.hpp"
+#include "emu/driver/memory/page_marks.hpp"
 
 namespace testbed::driver {
 
@@ -78,15 +81,31 @@ class GuestMemory {
   void put(T* where, T value, std::memory_order order = std::memory_order_relaxed) const {
     std::atomic_ref<T>(*where).store(value, order);
     if (mirror_.base()) std::memcpy(mirrored(where), &value, sizeof value);
+    if (marks_) mark(where, sizeof value);
   }
   void copy_in(uint8_t* where, const void* from, size_t length) const {
     std::memcpy(where, from, length);
     if (mirror_.base()) std::memcpy(mirrored(where), from, length);
+    if (marks_) mark(where, length);
   }
   // `length` octets at `where` were written by the driver in another way.
   void written(const uint8_t* where, size_t length) const {
     if (mirror_.base()) std::memcpy(mirrored(where), where, length);
+    if (marks_) mark(where, length);
   }
+
+  // Whether pages the driver writes are marked. By the thread that writes.
+  void watch_writes(bool on) { marks_ = on ? std::make_unique<PageMarks>(map_.size() / kPage) : nullptr; }
+  // Pages of the file written since the last call; any thread, while they are marked.
+  std::vector<uint64_t> take_written() const { return marks_ ? marks_->take() : std::vector<uint64_t>(); }
+
+  uint8_t* base() const { return map_.base(); }
+  uint64_t size() const { return map_.size(); }
+  // Where in the file a guest-physical address lies.
+  std::optional<uint64_t> file_offset(uint64_t gpa) const;
+
+  // The two swap files; each keeps its addresses in this process. They are equally long.
+  void exchange(GuestMemory& other);
 
   // The parts of the file that have pages, by offset. The rest is holes: looking at those through the mapping
   // would fill them.
@@ -107,10 +126,19 @@ class GuestMemory {
     return mirror_.base() + (static_cast<const uint8_t*>(where) - map_.base());
   }
 
+  void mark(const void* where, size_t length) const {
+    const auto first = static_cast<uint64_t>(static_cast<const uint8_t*>(where) - map_.base());
+    marks_->mark(first / kPage, (first + length - 1) / kPage);
+  }
+
   Fd fd_;
   Mapping map_;
   Mapping mirror_;
+  std::unique_ptr<PageMarks> marks_;
   std::vector<Region> regions_;
 };
+
+// Every page that holds none of `used` gets octets of its own, as in a guest that has run for a while.
+void fill_unused(const GuestMemory& memory, std::span<const ByteRange> used);
 
 }  // namespace testbed::driver

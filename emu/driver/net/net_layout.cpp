@@ -81,6 +81,20 @@ class Placer {
 
 }  // namespace
 
+std::vector<ByteRange> areas_of(const NetLayout& layout, const NetSpec& spec) {
+  const RingSizes sizes = part_sizes(spec);
+  std::vector<ByteRange> areas{{layout.scratch, layout.scratch_size}};
+  for (size_t i = 0; i < layout.vrings.size(); ++i) {
+    const VringLayout& vring = layout.vrings[i];
+    areas.push_back({vring.ring.descriptors, sizes.descriptors});
+    areas.push_back({vring.ring.available, sizes.available});
+    areas.push_back({vring.ring.used, sizes.used});
+    areas.push_back({vring.ring.tables, table_bytes(spec, i % 2 == 0)});
+    for (const uint64_t slot : vring.slots) areas.push_back({slot, vring.slot_size});
+  }
+  return areas;
+}
+
 uint64_t memory_needed(const NetSpec& spec) {
   const RingSizes sizes = part_sizes(spec);
   uint64_t pair = 0;

@@ -190,7 +190,8 @@ void Handshake::plan_vring_step(Request request, uint16_t vring, const VringFact
       return then_tell(vring_file(request, vring, facts.error));
     case Request::SET_VRING_ENABLE:
       // Without the feature bit rings are enabled from the start, and the message does not exist.
-      if (session_.has_feature(bit(Feature::PROTOCOL_FEATURES))) then_tell(vring_state(request, vring, 1));
+      if (session_.has_feature(bit(Feature::PROTOCOL_FEATURES)))
+        then_tell(vring_state(request, vring, facts.enable));
       return;
     default:
       return;

@@ -43,6 +43,7 @@ struct VringFacts {
   wire::VringAddr address{};
   uint32_t base = 0;
   int kick = -1, call = -1, error = -1;
+  bool enable = true;
 };
 
 // The frontend behind the session.

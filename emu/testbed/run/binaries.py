@@ -9,7 +9,6 @@ PROJECT = Path(__file__).resolve().parents[3]
 
 PROGRAMS = {
     "testbed-switch": "core",
-    "testbed-switch-sabotaged": "tests/sabotage",
     "testbed-load": "emu/load",
     "testbed-driver": "emu/driver",
     "testbed-inprocess": "emu/load",
@@ -31,10 +30,7 @@ def build_directory() -> Path:
 def find_program(name: str) -> Path:
     """Raises Lacking."""
     build = build_directory()
-    places = [build / PROGRAMS[name] / name, build / name, build / "bin" / name]
-    if name == "testbed-agent":  # linked statically, which sanitizers do not: their builds have none
-        places.append(PROJECT / "build" / "release" / PROGRAMS[name] / name)
-    for place in places:
+    for place in (build / PROGRAMS[name] / name, build / name, build / "bin" / name):
         if os.access(place, os.X_OK) and place.is_file():
             return place
     raise Lacking(f"{name} is not in {build}; mend it with: ./testbed build")

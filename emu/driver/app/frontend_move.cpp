@@ -1,0 +1,37 @@
+// The part of a frontend that moves to another host.
+#include "emu/driver/app/frontend.hpp"
+
+namespace testbed::driver {
+
+using wire::Request;
+
+Result<void> Frontend::migrate(const MigrationSpec& spec) {
+  if (migration_) return fail(Errc::already_exists, spec_.name + " is on its way already");
+  auto begun = Migration::begin(*this, spec);
+  if (!begun) return tl::unexpected(begun.error());
+  migration_ = std::move(*begun);
+  return {};
+}
+
+Result<void> Frontend::cancel_migration() {
+  if (!migration_) return fail(Errc::not_found, spec_.name + " is not on its way");
+  migration_->cancel();
+  return {};
+}
+
+void Frontend::continue_migration() {
+  if (migration_->step()) return;
+  last_migration_ = migration_->report();
+  migration_.reset();
+}
+
+Result<void> Frontend::enable_rings() {
+  for (uint16_t vring = 0; vring < 2 * spec_.net.queues; ++vring) {
+    const bool used = vring / 2 < device_->queues();
+    if (auto told = at_.session->tell(vring_state(Request::SET_VRING_ENABLE, vring, used)); !told)
+      return told;
+  }
+  return bring_up(*at_.handshake, at_.handshake_ns);
+}
+
+}  // namespace testbed::driver
