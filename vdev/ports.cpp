@@ -10,9 +10,11 @@ namespace {
 
 // What all vhost and link ports of a process share: made with the first of them, on the control thread.
 struct Shared {
-  explicit Shared(boost::asio::io_context& io) : watch(io), doorbell(io) {}
+  Shared(boost::asio::io_context& io, gate::BackendWrapper between)
+      : watch(io), doorbell(io), wrap(std::move(between)) {}
   gate::DirectoryWatch watch;
   vhost::Doorbell doorbell;
+  const gate::BackendWrapper wrap;
 };
 
 gate::EndpointConfig vhost_config(const std::string& name, Options& options) {
@@ -35,8 +37,9 @@ Result<std::unique_ptr<Port>> make_vhost(const std::string& name, const nlohmann
   if (environment.datapath != "library")
     return fail(Errc::unsupported,
                 "the datapath '" + environment.datapath + "' is not in this build; use 'library'");
-  return vhost::VhostPort::open(name, vhost_config(name, options), environment, shared.watch,
-                                shared.doorbell);
+  gate::EndpointConfig config = vhost_config(name, options);
+  config.wrap = shared.wrap;
+  return vhost::VhostPort::open(name, std::move(config), environment, shared.watch, shared.doorbell);
 }
 
 Result<std::unique_ptr<Port>> make_link(const std::string& name, const nlohmann::json& document,
@@ -48,10 +51,10 @@ Result<std::unique_ptr<Port>> make_link(const std::string& name, const nlohmann:
 
 }  // namespace
 
-void register_ports(PortFactories& factories) {
+void register_ports(PortFactories& factories, gate::BackendWrapper wrap) {
   const auto shared = std::make_shared<std::unique_ptr<Shared>>();
-  const auto made = [shared](PortEnvironment& environment) -> Shared& {
-    if (!*shared) *shared = std::make_unique<Shared>(environment.io);
+  const auto made = [shared, wrap = std::move(wrap)](PortEnvironment& environment) -> Shared& {
+    if (!*shared) *shared = std::make_unique<Shared>(environment.io, wrap);
     return **shared;
   };
   factories.add("vhost", {[](Options& options) { vhost_config("", options); },

@@ -2,13 +2,12 @@
 
 #include <utility>
 
-#include "core/bricks/register.hpp"
 #include "core/control/rpc_methods.hpp"
 
 namespace testbed {
 
 Result<std::unique_ptr<SwitchApp>> SwitchApp::start(Process& process, const SwitchSettings& settings,
-                                                    PortFactories port_types) {
+                                                    PortFactories port_types, BrickFactories brick_types) {
   auto domain = WorkerDomain::create({.workers = settings.start.workers,
                                       .cpus = settings.start.cpus,
                                       .mbufs_per_worker = settings.start.mbufs},
@@ -16,11 +15,11 @@ Result<std::unique_ptr<SwitchApp>> SwitchApp::start(Process& process, const Swit
   if (!domain) return tl::unexpected(domain.error());
   if (auto started = (*domain)->start(); !started) return tl::unexpected(started.error());
   return std::unique_ptr<SwitchApp>(
-      new SwitchApp(process, settings, std::move(*domain), std::move(port_types)));
+      new SwitchApp(process, settings, std::move(*domain), std::move(port_types), std::move(brick_types)));
 }
 
 SwitchApp::SwitchApp(Process& process, const SwitchSettings& settings, std::unique_ptr<WorkerDomain> domain,
-                     PortFactories port_types)
+                     PortFactories port_types, BrickFactories brick_types)
     : process_(process),
       domain_(std::move(domain)),
       port_environment_{process.io(),           process.events(), *domain_,
@@ -28,7 +27,7 @@ SwitchApp::SwitchApp(Process& process, const SwitchSettings& settings, std::uniq
                         settings.start.datapath},
       brick_environment_{process.events(), domain_->workers(), settings.directory},
       control_(settings.start, *domain_, port_environment_, brick_environment_, std::move(port_types),
-               brick_factories()) {
+               std::move(brick_types)) {
   register_switch_methods(process_.rpc(), control_);
   process_.add_resources([](nlohmann::json& all) { all["mbufs_in_use"] = mbufs_in_use(); });
 }

@@ -8,6 +8,7 @@
 
 #include "core/base/process.hpp"
 #include "core/base/result.hpp"
+#include "core/bricks/register.hpp"
 #include "core/control/switch.hpp"
 #include "core/graph/brick_factory.hpp"
 #include "core/graph/port_factory.hpp"
@@ -25,7 +26,8 @@ class SwitchApp {
   // EAL is up. Makes pools and starts the workers; adds the switch's RPC methods, and `mbufs_in_use` to
   // `resources`, to `process`, which outlives this. Nothing is called on it after `process` stopped running.
   static Result<std::unique_ptr<SwitchApp>> start(Process& process, const SwitchSettings& settings,
-                                                  PortFactories port_types);
+                                                  PortFactories port_types,
+                                                  BrickFactories brick_types = brick_factories());
   ~SwitchApp() { close(); }
   SwitchApp(const SwitchApp&) = delete;
   SwitchApp& operator=(const SwitchApp&) = delete;
@@ -40,7 +42,7 @@ class SwitchApp {
 
  private:
   SwitchApp(Process& process, const SwitchSettings& settings, std::unique_ptr<WorkerDomain> domain,
-            PortFactories port_types);
+            PortFactories port_types, BrickFactories brick_types);
 
   Process& process_;
   std::unique_ptr<WorkerDomain> domain_;

@@ -109,9 +109,11 @@ std::string metrics_text(const Graph& graph) {
   {
     Family refused(text, "testbed_port_refusals",
                    "Messages and connections of peers that were refused, by reason.");
-    for (const auto& [name, node] : graph.ports())
-      for (const auto& [reason, count] : node.port->refused().items())
+    for (const auto& [name, node] : graph.ports()) {
+      const nlohmann::json reasons = node.port->refused();  // items() refers to it
+      for (const auto& [reason, count] : reasons.items())
         refused.add("port=" + quoted(name) + ",reason=" + quoted(reason), count.get<uint64_t>());
+    }
   }
   {
     Family replicated(text, "testbed_brick_replicated_packets", "Extra copies made by flooding.");

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <functional>
+#include <memory>
+#include <string>
 
 #include "core/base/result.hpp"
 #include "vdev/gate/message.hpp"
@@ -23,5 +25,9 @@ class Backend {
   // Called once, if the back-end gives the session up between requests.
   virtual void on_lost(std::function<void(const Error&)> lost) = 0;
 };
+
+// Puts something between the sessions of `port` and their back-ends. Empty: nothing.
+using BackendWrapper =
+    std::function<std::unique_ptr<Backend>(const std::string& port, std::unique_ptr<Backend> backend)>;
 
 }  // namespace testbed::gate

@@ -122,6 +122,7 @@ void Endpoint::connected(Fd socket) {
     session_->end(EndReason::backend_lost, last_error_);
     return session_ended(EndReason::backend_lost);
   }
+  if (config_.wrap) backend = config_.wrap(config_.port, std::move(*backend));
   session_->start(
       std::move(*backend), [this](wire::Request request) { host_.message_accepted(request); },
       [this, alive = alive_](EndReason reason) {

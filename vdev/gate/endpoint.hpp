@@ -21,6 +21,7 @@ struct EndpointConfig {
   Role role;
   uint16_t queue_pairs;
   std::chrono::milliseconds deadline{5000};  // for half a message
+  BackendWrapper wrap = {};
 };
 
 // What stands behind the gate: makes a back-end for each session and learns of its life.

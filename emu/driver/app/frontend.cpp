@@ -241,7 +241,10 @@ HandshakeParty Frontend::party(Attachment& there) {
 Result<bool> Frontend::shake_hands(const HandshakeStop& stop) {
   if (!at_.session) return fail(Errc::disconnected, spec_.name + " has no session; driver.connect makes one");
   if (!at_.handshake) {
-    if (log_) spec_.handshake.wanted |= bit(Feature::LOG_ALL);
+    if (log_) {  // a backend that comes back goes on with what was agreed
+      spec_.handshake.wanted &= ~bit(Feature::LOG_ALL);
+      if (logging_) spec_.handshake.wanted |= bit(Feature::LOG_ALL);
+    }
     at_.handshake =
         std::make_unique<Handshake>(*at_.session, spec_.handshake, party(at_), Handshake::From::start);
     at_.handshake_ns = now_ns();

@@ -124,6 +124,7 @@ class Frontend {
   bool fresh_ = false;  // the next rings begin empty
   bool kept_ = false;   // the rings went on from where an earlier session left them
   std::unique_ptr<DirtyLog> log_;
+  bool logging_ = false;             // the backend is to write to it
   std::vector<uint64_t> old_pages_;  // of logs that were replaced
   Fd inflight_;
   wire::VhostUserInflight inflight_area_{};

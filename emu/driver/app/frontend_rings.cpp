@@ -76,17 +76,20 @@ Result<void> Frontend::replace_log(uint64_t offset, uint64_t least) {
 
 Result<void> Frontend::start_logging(uint64_t offset, uint64_t least) {
   if (auto ok = replace_log(offset, least); !ok) return ok;
+  logging_ = true;
   return tell_logging(at_.session->features | bit(Feature::LOG_ALL));
 }
 
 Result<void> Frontend::stop_logging() {
   if (!at_.session) return tl::unexpected(no_session(spec_.name));
+  logging_ = false;
   return tell_logging(at_.session->features & ~bit(Feature::LOG_ALL));
 }
 
 void Frontend::forget_log() {
   log_.reset();
   old_pages_.clear();
+  logging_ = false;
   spec_.handshake.wanted &= ~bit(Feature::LOG_ALL);
 }
 

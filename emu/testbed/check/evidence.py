@@ -140,6 +140,27 @@ class PagesLook:
 
 
 @dataclass(frozen=True)
+class LogLook:
+    """A driver guest's dirty log, held against its memory. Pages are numbers of 4096 octets."""
+
+    frontend: str
+    since: int
+    t: int
+    why: str
+    on: bool  # whether the backend was to log
+    written: int = 0  # pages that changed, or that the device said it wrote
+    logged: int = 0
+    missing: tuple[int, ...] = ()  # the first of those that were written and not logged
+    missing_pages: int = 0
+    event_words: int = (
+        0  # and not in these: pages not logged that hold a packed ring's device event suppression
+    )
+    named: tuple[int, ...] = ()  # the first that were logged while logging was off
+    strayed: bool = False  # somebody wrote beside the bitmap
+    blind: str = ""  # why it could not be read
+
+
+@dataclass(frozen=True)
 class Evidence:
     cell: dict[str, Any]  # the matrix values
     seed: int
@@ -160,6 +181,7 @@ class Evidence:
     # Live samples about every 100 ms: {"t", "flow", "sent", "received"}; for the picture, not for the verdict.
     samples: list[Document] = field(default_factory=list)
     pages: list[PagesLook] = field(default_factory=list)  # of driver frontends, in order
+    logs: list[LogLook] = field(default_factory=list)  # of driver frontends that were told to log
     aborted: str = ""  # why the steps did not run to their end ("" when they did)
     # Who ended them: "step" (what a step asked for did not come true: the cell fails), "interrupt" (a person or a signal)
     # or "internal" (the runner itself): the cell is unknown.

@@ -9,6 +9,7 @@ mounts, hugepages, devices) nothing may be left at the end, by name.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from testbed.check.evidence import Document, Evidence, ResourceSample
 from testbed.check.result import CheckResult, Finding, failed, passed, unknown
@@ -59,13 +60,27 @@ def _sample(evidence: Evidence, actor: str, label: str) -> ResourceSample | None
     return found[-1] if found else None
 
 
+def _baseline(evidence: Evidence, actor: str) -> ResourceSample | None:
+    """The last sample, when its sessions had settled; but packets are counted from the quietest moment on: no session holds
+    any, and what leaks with the first ones would be taken for a part of it."""
+    last = _sample(evidence, actor, "before")
+    counts = [
+        int(sample.resources["mbufs_in_use"])
+        for sample in evidence.resources
+        if (sample.actor, sample.label) == (actor, "before") and "mbufs_in_use" in sample.resources
+    ]
+    if last is None or not counts:
+        return last
+    return replace(last, resources={**last.resources, "mbufs_in_use": min(counts)})
+
+
 def _gone(evidence: Evidence, actor: str) -> bool:
     """It was ended on purpose and not started again, so that there is nobody to ask."""
     return any(fault.end is None and actor in fault.targets for fault in evidence.faults)
 
 
 def _check_process(evidence: Evidence, actor: str, tolerance: dict[str, float], rules: Rules) -> CheckResult:
-    before, after = _sample(evidence, actor, "before"), _sample(evidence, actor, "after")
+    before, after = _baseline(evidence, actor), _sample(evidence, actor, "after")
     if before is None or after is None:
         if after is None and _gone(evidence, actor):
             return CheckResult("leaks", actor, (passed("after", "ended on purpose"),))

@@ -90,12 +90,14 @@ def gaps_of(flow: FlowEvidence) -> list[Gap]:
         )
         for gap in flow.receiver.get("gaps", [])
     ]
-    return gaps + _tails(flow.sender, flow.receiver)
+    return gaps + tails_of(flow)
 
 
-def _tails(sender: Document | None, receiver: Document) -> list[Gap]:
-    """Of the sender's present incarnation; how far an earlier one had got nobody knows any more."""
-    if sender is None:
+def tails_of(flow: FlowEvidence) -> list[Gap]:
+    """For each stream what was sent after the last packet that arrived. Of the sender's present incarnation; how far an
+    earlier one had got nobody knows any more."""
+    sender, receiver = flow.sender, flow.receiver
+    if sender is None or receiver is None:
         return []
     highest: list[Any] = _highest(sender, receiver)
     tails = []

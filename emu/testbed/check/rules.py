@@ -17,7 +17,7 @@ Document = dict[str, Any]
 # Rules that fail every scenario when the count is not 0. The first three are counted for each flow.
 ALWAYS_PER_FLOW = ("corrupted", "misdelivered", "duplicated")
 # Those of driver frontends, counted for each.
-ALWAYS_PER_FRONTEND = ("stray", "unreturned", "ring_faults")
+ALWAYS_PER_FRONTEND = ("stray", "unreturned", "ring_faults", "incomplete", "event_words", "unasked")
 ALWAYS = (*ALWAYS_PER_FLOW, *ALWAYS_PER_FRONTEND, "leaks", "unaccounted", "unanswered", "deaths")
 
 _ZERO = parse(0)

@@ -6,6 +6,7 @@ runs (`unsupported`), and reported as such, never as a failure.
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
@@ -40,16 +41,27 @@ class TestbedSwitch(Backend):
     name = "testbed-switch"
 
     def check_machine(self, scenario: Scenario) -> None:
-        find_program("testbed-inprocess" if has_in_process(scenario) else "testbed-switch")
+        for switch in scenario.all_switches().values():
+            find_program(_program(switch, in_process=has_in_process(scenario)))
 
     def unsupported(self, scenario: Scenario) -> str:
+        if has_in_process(scenario) and any(switch.sabotage for switch in scenario.all_switches().values()):
+            return "a sabotaged switch takes no frontends into its process"
         return ""
 
     def switch(
         self, name: str, spec: Switch, sockets: dict[str, Path], world: World, *, in_process: bool
     ) -> SwitchActor:
-        program = find_program("testbed-inprocess" if in_process else "testbed-switch")
-        return SwitchActor(name, program, switch_document(spec, sockets, name), world)
+        program = find_program(_program(spec, in_process=in_process))
+        orders = [order.document() for order in spec.sabotage]
+        arguments = ["--sabotage", json.dumps(orders)] if orders else []
+        return SwitchActor(name, program, switch_document(spec, sockets, name), world, arguments)
+
+
+def _program(switch: Switch, *, in_process: bool) -> str:
+    if switch.sabotage:
+        return "testbed-switch-sabotaged"
+    return "testbed-inprocess" if in_process else "testbed-switch"
 
 
 BACKENDS: dict[str, type[Backend]] = {backend.name: backend for backend in (TestbedSwitch,)}

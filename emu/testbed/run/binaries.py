@@ -9,6 +9,7 @@ PROJECT = Path(__file__).resolve().parents[3]
 
 PROGRAMS = {
     "testbed-switch": "core",
+    "testbed-switch-sabotaged": "tests/sabotage",
     "testbed-load": "emu/load",
     "testbed-driver": "emu/driver",
     "testbed-inprocess": "emu/load",
@@ -30,7 +31,10 @@ def build_directory() -> Path:
 def find_program(name: str) -> Path:
     """Raises Lacking."""
     build = build_directory()
-    for place in (build / PROGRAMS[name] / name, build / name, build / "bin" / name):
+    places = [build / PROGRAMS[name] / name, build / name, build / "bin" / name]
+    if name == "testbed-agent":  # linked statically, which sanitizers do not: their builds have none
+        places.append(PROJECT / "build" / "release" / PROGRAMS[name] / name)
+    for place in places:
         if os.access(place, os.X_OK) and place.is_file():
             return place
     raise Lacking(f"{name} is not in {build}; mend it with: ./testbed build")

@@ -32,6 +32,7 @@ def gather(cell: Cell, start: int, end: int, aborted: str, aborted_by: str) -> E
         exits=history.exits,
         samples=history.samples,
         pages=history.pages,
+        logs=history.logs,
         aborted=aborted,
         aborted_by=aborted_by,
         steps=history.steps,

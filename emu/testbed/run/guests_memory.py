@@ -31,6 +31,7 @@ async def look_at_the_end(cell: Cell) -> None:
     for actor in drivers(cell):
         if actor.answers:
             await actor.pages.look("end", quiet=cell.is_port_up(cell.port_of(actor.name)))
+            await actor.log.at_the_end()
 
 
 async def calm(cell: Cell) -> None:

@@ -7,7 +7,16 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from testbed.check.evidence import Call, Event, PagesLook, ProcessExit, ResourceSample, Step, SwitchEvidence
+from testbed.check.evidence import (
+    Call,
+    Event,
+    LogLook,
+    PagesLook,
+    ProcessExit,
+    ResourceSample,
+    Step,
+    SwitchEvidence,
+)
 
 RUNNER = "testbed"
 
@@ -24,6 +33,7 @@ class History:
         self.samples: list[dict[str, Any]] = []
         self.steps: list[Step] = []
         self.pages: list[PagesLook] = []
+        self.logs: list[LogLook] = []
         self.on_event: list[Callable[[Event], None]] = []
         self._waiting: set[asyncio.Future[None]] = set()
 

@@ -35,10 +35,12 @@ class Sampler:
         self._cell = cell
         self._waiting = 0
         self._wanted = asyncio.Event()
+        self._stopping = False
         self._snapshot_due = False
         self._last_snapshot = 0
         self._baselines: dict[str, Baseline] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._snapshots: asyncio.Task[None] | None = None
         self._judged = [
             name for entry in cell.scenario.expect if entry.kind == "untouched" for _, name in entry.flows()
         ]
@@ -47,11 +49,15 @@ class Sampler:
         """Each actor has a task of its own: a slow one delays nobody else."""
         work = self._cell.world.background
         self._tasks = [work(self._follow(a), f"sample {a.name}") for a in self._cell.cast.all.values()]
-        self._tasks.append(work(self._take_due_snapshots(), "snapshots"))
+        self._snapshots = work(self._take_due_snapshots(), "snapshots")
+        self._tasks.append(self._snapshots)
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
+        """A call under way gets its answer first, or its deadline passes: one that nobody answers is no small thing."""
+        self._stopping = True
+        self._wanted.set()
+        if self._snapshots is not None:
+            self._snapshots.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
 
@@ -81,7 +87,7 @@ class Sampler:
             await self.snapshot()
 
     async def _follow(self, actor: Actor) -> None:
-        while True:
+        while not self._stopping:
             if actor.answers:
                 with contextlib.suppress(RpcFailure):
                     await self._sample(actor)

@@ -42,6 +42,9 @@ _ALWAYS_TEXTS = {
     "stray": "octets written to a driver guest's memory where it had posted nothing, of each driver frontend",
     "unreturned": "octets written to buffers that are never given back, of each driver frontend",
     "ring_faults": "things on a virtqueue that no device may do, of each driver frontend",
+    "incomplete": "pages written and not in the dirty log, of each driver frontend that logs",
+    "event_words": "times event words of a packed ring were written and their page not logged, of each such driver frontend",
+    "unasked": "pages in the dirty log while logging was off, of each driver frontend that logs",
     "leaks": "things that a process or the run left behind",
     "unaccounted": "accounts of the switch that do not add up",
     "unanswered": "control calls without an answer in time",
@@ -188,10 +191,14 @@ class Expectation(Model):
     pages: Literal["clean"] | None = Field(
         None, description="nothing was written to a driver guest's memory where it posted nothing; always on"
     )
+    dirty_log: Literal["complete"] | None = Field(
+        None,
+        description="every page that was written while a `log` step had it logged is in the log; always on",
+    )
     allow: _AllowRules | None = None
     known: _Known | None = None
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"migration", "dirty_log"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"migration"})
 
     @model_validator(mode="before")
     @classmethod

@@ -72,6 +72,7 @@ STEPS = {
     "corrupt": 'corrupt: {port: p0, message: SET_FEATURES, offset: 12, bytes: "ffffffff"}',
     "slow": "slow: {port: p0, bytes_per_s: 100}",
     "heal": "heal: p0",
+    "log": "log: {on: d3, do: toggle, every: 50ms, for: 2s}",
     "label": "label: after the crash",
     "repeat": "repeat: {times: 20, steps: [{kill: switch}, {start: switch}, {wait: {flows: moving}}]}",
     "parallel": "parallel: [[{kill: f1}, {start: f1}], [{run: 3s}]]",
@@ -94,6 +95,7 @@ EXPECTATIONS = {
     "conserved": "conserved: true",
     "leaks": 'leaks: {fds: "<= 3"}',
     "pages": "pages: clean",
+    "dirty_log": "dirty_log: complete",
     "allow": 'allow: {duplicated: "<= 32", flows: [probe], because: "the torn burst is sent again"}',
     "known": 'known: {when: {ring: packed}, fails: flow probe, because: "this backend forgets its position"}',
 }

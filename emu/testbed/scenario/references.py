@@ -67,6 +67,9 @@ def _switch(switch: Switch, place: Path) -> Iterator[Problem]:
                 if peer not in switch.ports and peer not in switch.bricks:
                     known = [*switch.ports, *switch.bricks]
                     yield (*place, "bricks", name, "static", mac), unknown_name("port or brick", peer, known)
+    for index, order in enumerate(switch.sabotage):
+        if order.port is not None and order.port not in switch.ports:
+            yield (*place, "sabotage", index, "port"), unknown_name("port", order.port, switch.ports)
     for index, edge in enumerate(switch.edges):
         for side, end in enumerate(edge):
             if end not in switch.ports and (what := _end(end, switch)):
@@ -170,6 +173,8 @@ def _expectation(entry: Expectation, place: Path, scenario: Scenario, names: Nam
         yield from _missing(body.frontends, names.drivers, "driver frontend", (*place, "allow", "frontends"))
     elif entry.kind == "pages" and not names.drivers:
         yield (*place, "pages"), "there is no `type: driver` frontend whose memory could be looked at"
+    elif entry.kind == "dirty_log" and not any(step.kind == "log" for _, step in walk_steps(scenario.steps)):
+        yield (*place, "dirty_log"), "no step switches a log on; write one like `log: {on: d2, do: on}`"
     elif entry.kind == "known":
         facts = {"backend", "datapath", *scenario.matrix}
         yield from _missing(list(body.when), facts, "axis", (*place, "known", "when"))

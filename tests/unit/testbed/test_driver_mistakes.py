@@ -62,6 +62,9 @@ STEPS = [
     ("resize: {on: f1, fd: table, size: 0}", "resize.fd: no descriptor 'table'; there are none"),
     ("virtqueue: {on: f1, queue: 1, posting: false}",
      "virtqueue.posting: virtqueue 1 sends; receive buffers are posted on even ones"),
+    ("log: {on: f1, do: toggle}", "log.do: toggles how often and how long? write `every: 50ms, for: 2s`"),
+    ("log: {on: f1, do: on, every: 5ms, for: 1s}", "log.every: `on` is done once; write `toggle` or `exchange`"),
+    ("log: {on: f1, do: exchange, every: 5ms}", "log.do: `every` and `for` go together"),
     ("virtqueue: {on: f1, queue: 1}", "virtqueue: changes one thing: `enabled` or `posting`"),
 ]  # fmt: skip
 

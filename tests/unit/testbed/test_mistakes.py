@@ -129,7 +129,7 @@ STEPS = [
     ("kill: swich", "steps[0].kill: no actor 'swich'; there are f0, f1, switch; did you mean 'switch'?"),
     ("kil: switch", "steps[0].kil: no step 'kil'; did you mean 'kill'?; there are run, wait, start, kill, stop, continue, "
      "restart, shutdown, disconnect, apply, set, exec, reboot, reset, reload, queues, connect, "
-     "handshake, send, hang_up, chain, kick, poke, flip, resize, virtqueue, rings, cut, hold, delay, "
+     "handshake, send, hang_up, chain, kick, poke, flip, resize, virtqueue, rings, log, cut, hold, delay, "
      "drop_reply, duplicate_reply, lose_fd, corrupt, slow, heal, label, repeat, parallel, random"),
     ("kill", "steps[0]: 'kill' is no step; write `kill: ...`"),
     ("[kill]", "steps[0]: is no step; write one like `run: 2s`"),
@@ -190,7 +190,7 @@ EXPECT = [
     ("flow: {name: probe, lost: few}",
      "expect[0].flow.lost: 'few' is not a comparison; write one like 0, '<= 200ms', '>= 0.95', '<= 1.5x' or '1..3'"),
     ("flw: {name: probe}", "expect[0].flw: unknown key 'flw'; did you mean 'flow'?; there are flow, untouched, queues, "
-     "guest, event, counter, answering, conserved, leaks, pages, allow, known"),
+     "guest, event, counter, answering, conserved, leaks, pages, dirty_log, allow, known"),
     ("untouched: {flows: [probe, other]}", "expect[0].untouched.flows: no flow 'other'; there are probe"),
     ("queues: {frontend: f7, all: moving}",
      "expect[0].queues.frontend: no frontend 'f7'; there are f0, f1"),
@@ -206,8 +206,7 @@ EXPECT = [
     ("pages: clean", "expect[0].pages: there is no `type: driver` frontend whose memory could be looked at"),
     ("migration: {identical: true}", "expect[0].migration: the expectation `migration` comes with a later version of "
      "testbed; this one does not know it yet"),
-    ("dirty_log: complete", "expect[0].dirty_log: the expectation `dirty_log` comes with a later version of testbed; "
-     "this one does not know it yet"),
+    ("dirty_log: complete", "expect[0].dirty_log: no step switches a log on; write one like `log: {on: d2, do: on}`"),
 ]  # fmt: skip
 
 

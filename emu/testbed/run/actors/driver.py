@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed.run.actors.base import ActorError, World
+from testbed.run.actors.dirty_log import DirtyLog
 from testbed.run.actors.frontend import Arm, Frontend
 from testbed.run.actors.pages import Pages
 from testbed.run.actors.program import Program
@@ -40,6 +41,7 @@ class DriverActor(Frontend, Program):
         self.regions: list[dict[str, int]] = []
         self.scratch: dict[str, int] = {"gpa": 0, "size": 0}
         self.pages = Pages(self)
+        self.log = DirtyLog(self)
         self._program = program
         self._add = add
 
@@ -76,6 +78,7 @@ class DriverActor(Frontend, Program):
 
     def _exited(self, process: ManagedProcess) -> None:
         self.session, self.linked = 0, False
+        self.log.gone()
         super()._exited(process)
 
     async def do(self, method: str, *, answers: int = 1, **params: Any) -> Any:

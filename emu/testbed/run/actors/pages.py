@@ -52,6 +52,7 @@ class Pages:
         try:
             diff = await (self._settled() if quiet else self._diff())
             self._since = t
+            await self._actor.log.check(diff["written"], why)
             rings = tuple(_faults(ring) for ring in await self._actor.rings())
         except RpcFailure as failure:
             missing = str(failure)
@@ -60,13 +61,17 @@ class Pages:
         self._actor.world.history.pages.append(look)
         return diff or {}
 
+    async def peek(self) -> Document:
+        """The difference so far; the snapshot stays. RpcFailure."""
+        return await self._diff(renew=False)
+
     async def _diff(self, *, renew: bool = True) -> Document:
         diff: Document = await self._actor.do("diff", renew=renew)
         return diff
 
     async def _settled(self) -> Document:
         for _ in range(_TIMES):
-            if not (await self._diff(renew=False))["posted"]:
+            if not (await self.peek())["posted"]:
                 break
             await asyncio.sleep(_AGAIN_S)
         return await self._diff()

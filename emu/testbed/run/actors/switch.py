@@ -49,20 +49,37 @@ def port_document(port: Any, path: Path | None, reference: str) -> dict[str, Any
 class SwitchActor(Program):
     """`desired` is the configuration in force; changes of it are applied live and survive a restart."""
 
-    def __init__(self, name: str, program: Path, document: dict[str, Any], world: World) -> None:
+    def __init__(
+        self,
+        name: str,
+        program: Path,
+        document: dict[str, Any],
+        world: World,
+        arguments: Sequence[str] = (),
+    ) -> None:
         super().__init__(name, world)
         self.desired = document
         self.sessions: set[str] = set()  # ports whose session is up
         self.counters: dict[str, Any] = {}
         self.final = False
         self._program = program
+        self._arguments = arguments
         self._recorded = False
 
     def command(self, control: Path) -> Sequence[str | Path]:
         config = self.world.places.files / f"{self.name}.json"
         config.write_text(json.dumps(self.desired, indent=1) + "\n")
         self.sessions, self.counters, self.final, self._recorded = set(), {}, False, False
-        return [self._program, "--control", control, "--dir", self._directory, "--config", config]
+        return [
+            self._program,
+            "--control",
+            control,
+            "--dir",
+            self._directory,
+            "--config",
+            config,
+            *self._arguments,
+        ]
 
     async def bring_up(self) -> None:
         await self.until_event("switch.ready", READY_DEADLINE_S)

@@ -134,6 +134,21 @@ def known_datapath(value: Any) -> Any:
     return value
 
 
+class Sabotage(Model):
+    """Something a sabotaged switch does wrong, for tests of the checkers (docs/checkers.md, "Saboteurs")."""
+
+    what: Name = Field(description="`testbed-switch-sabotaged --sabotage list` names them")
+    every: int = Field(1, ge=1, description="spoils the first of so many occasions")
+    skip: int = Field(0, ge=0, description="after so many that pass")
+    port: Name | None = Field(None, description="only there, and not at every port")
+    from_session: int = Field(
+        0, ge=0, description="not before this session of the port, in each life of the switch"
+    )
+
+    def document(self) -> dict[str, Any]:
+        return self.plain()
+
+
 class Switch(Model):
     """A testbed-switch process, or what `--backend` puts in its place."""
 
@@ -151,6 +166,10 @@ class Switch(Model):
     bricks: dict[Name, Brick] = Field({}, description="packet-processing steps by name")
     ports: dict[Name, Port] = Field({}, description="where something plugs in, by name")
     edges: list[Edge] = Field([], description="pairs of ends to link: what `to:` cannot say")
+    sabotage: list[Sabotage] = Field(
+        [],
+        description="for tests of the checkers only: what a testbed-switch-sabotaged, run instead, does wrong",
+    )
 
 
 def brick_reference(end: str, bricks: dict[str, Any]) -> str:
