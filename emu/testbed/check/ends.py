@@ -11,7 +11,8 @@ known: packets that lay in the rings when a session ended may be discarded with 
 ring for each queue, direction and fault; and of a switch that was killed only the last sample is known, so that what the
 ends counted between that sample and its death is missing from its side.
 
-A frontend that was itself started anew (or a guest that reloaded its driver) counts from 0 again and is left out.
+A frontend that was itself started anew (or a guest that reloaded its driver) counts from 0 again and is left out; so is a
+driver in whose rings steps put something by hand, which it does not count.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Iterable, Iterator
 
 from testbed.check.equation import Equation
 from testbed.check.evidence import Document, Evidence, FlowEvidence
-from testbed.check.topology import frontends_of, lives_of, port_counters, port_of
+from testbed.check.topology import by_hand, frontends_of, lives_of, port_counters, port_of
 
 _RESETTING = frozenset({"kill", "restart", "shutdown", "reboot", "reset", "reload", "queues"})
 _DEFAULT_RING = 256
@@ -31,7 +32,7 @@ _BLUR_NS = 20_000_000
 def end_equations(evidence: Evidence) -> Iterator[tuple[str, Equation]]:
     for frontend, status in evidence.endpoints.items():
         place = port_of(evidence.topology, frontend)
-        if place is None or _counts_anew(evidence, frontend):
+        if place is None or _counts_anew(evidence, frontend) or by_hand(evidence, frontend):
             continue
         lives = [counters for _, counters in port_counters(evidence, *place)]
         where = f"{frontend} on port {place[1]}"

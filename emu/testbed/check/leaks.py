@@ -14,7 +14,7 @@ from dataclasses import replace
 from testbed.check.evidence import Document, Evidence, ResourceSample
 from testbed.check.result import CheckResult, Finding, failed, passed, unknown
 from testbed.check.rules import Rules, judge_value, limit
-from testbed.check.topology import frontends_of
+from testbed.check.topology import by_hand, frontends_of
 
 # What may be more afterwards without being a leak.
 TOLERANCE = {
@@ -30,6 +30,8 @@ TOLERANCE = {
     "mbufs_in_use": 32,
 }
 # rss_kb is not judged: without hugepages every page of a pool counts from the first time a packet lies in it.
+
+_LOG_AND_INFLIGHT, _NAMED = 2, 16
 
 SURROUNDINGS = ("processes", "sockets", "mounts", "hugepages", "devices")
 _RUNNER = "testbed"
@@ -88,7 +90,7 @@ def _check_process(evidence: Evidence, actor: str, tolerance: dict[str, float], 
         reason = f"what {actor} held {which} the steps is not known: no sample could be had"
         return CheckResult("leaks", actor, (unknown(which, reason),))
     findings = [
-        _grown(before, after, key, tolerance[key] + _in_rings(evidence, actor, key), rules)
+        _grown(before, after, key, tolerance[key] + _granted(evidence, actor, key), rules)
         for key in TOLERANCE
         if key in before.resources and key in after.resources
     ]
@@ -97,12 +99,18 @@ def _check_process(evidence: Evidence, actor: str, tolerance: dict[str, float], 
     return CheckResult("leaks", actor, tuple(findings), _measured(before, after))
 
 
-def _in_rings(evidence: Evidence, actor: str, key: str) -> float:
-    """virtio_user frees sent mbufs when it next sends: up to a ring of them lie in each queue of an idle frontend."""
+def _granted(evidence: Evidence, actor: str, key: str) -> float:
+    """What a frontend holds afterwards by its nature."""
     spec = frontends_of(evidence.topology).get(actor)
-    if key != "mbufs_in_use" or spec is None:
+    if spec is None:
         return 0
-    return float(int(spec.get("queues") or 1) * int(spec.get("queue_size") or 256))
+    # virtio_user frees sent mbufs when it next sends: up to a ring of them lie in each queue of an idle frontend.
+    if key == "mbufs_in_use":
+        return float(int(spec.get("queues") or 1) * int(spec.get("queue_size") or 256))
+    # A driver keeps its log, its in-flight area, and the descriptors that steps gave a name.
+    if key == "fds" and spec.get("type") == "driver":
+        return _LOG_AND_INFLIGHT + (_NAMED if by_hand(evidence, actor) else 0)
+    return 0
 
 
 def _grown(

@@ -16,10 +16,8 @@ from collections import Counter
 from testbed.check.evidence import Document, Evidence, PagesLook
 from testbed.check.result import CheckResult, Finding, passed, unknown
 from testbed.check.rules import Rules, judge_value
-from testbed.check.topology import frontends_of, port_of, switches_of
+from testbed.check.topology import by_hand, frontends_of, port_of, switches_of
 
-# Steps that put chains of their own into a ring, or change it behind the driver's back.
-_BY_HAND = frozenset({"chain", "poke", "flip", "send", "handshake", "resize"})
 _TEXTS = {
     "unknown_id": "chains were returned that were not out",
     "overrun": "times more chains were returned than were out",
@@ -46,7 +44,7 @@ def _check_driver(evidence: Evidence, frontend: str, spec: Document, rules: Rule
         finding = unknown("ring_faults", f"nobody could ask {frontend} about its virtqueues")
         return CheckResult("rings", frontend, (finding,))
     counted, places = _counted(seen)
-    if _by_hand(evidence, frontend):
+    if by_hand(evidence, frontend):
         finding = passed("ring_faults", "not asked: steps wrote to its virtqueues by hand")
         return CheckResult("rings", frontend, (finding,), dict(counted))
     judged = {fault: n for fault, n in counted.items() if not _usual(evidence, frontend, spec, fault)}
@@ -67,10 +65,6 @@ def _counted(looks: list[PagesLook]) -> tuple[Counter[str], dict[str, int]]:
                 if number:
                     places.setdefault(fault, int(ring["vring"]))
     return counted, places
-
-
-def _by_hand(evidence: Evidence, frontend: str) -> bool:
-    return any(fault.kind in _BY_HAND and frontend in fault.targets for fault in evidence.faults)
 
 
 def _usual(evidence: Evidence, frontend: str, spec: Document, fault: str) -> bool:

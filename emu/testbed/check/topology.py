@@ -61,3 +61,13 @@ def touched(evidence: Evidence, flow: FlowEvidence) -> set[str]:
     """Actors a flow depends on: its ends and the switches they sit on."""
     places = [port_of(evidence.topology, end) for end in (flow.source, flow.sink)]
     return {flow.source, flow.sink, *(place[0] for place in places if place is not None)}
+
+
+# Steps that put chains of their own into a driver's rings, change them behind its back, or say something else of them to
+# the backend than stands in them.
+_BY_HAND = frozenset({"chain", "poke", "flip", "send", "handshake", "resize"})
+
+
+def by_hand(evidence: Evidence, frontend: str) -> bool:
+    """What is in its rings and comes back there is not the driver's own doing."""
+    return any(fault.kind in _BY_HAND and frontend in fault.targets for fault in evidence.faults)

@@ -19,6 +19,8 @@ from testbed.check.evidence import (
     Evidence,
     Fault,
     FlowEvidence,
+    LogLook,
+    PagesLook,
     ProcessExit,
     ResourceSample,
     Step,
@@ -98,6 +100,8 @@ def load_evidence(path: Path, events: list[Event]) -> Evidence:
         document["resources"] = [ResourceSample(**entry) for entry in document["resources"]]
         document["calls"] = [Call(**entry) for entry in document["calls"]]
         document["exits"] = [ProcessExit(**entry) for entry in document["exits"]]
+        document["pages"] = [_pages(entry) for entry in document["pages"]]
+        document["logs"] = [_log(entry) for entry in document["logs"]]
         document["steps"] = [Step(**entry) for entry in document["steps"]]
         return Evidence(**document, events=events)
     except (ValueError, KeyError, TypeError) as error:
@@ -106,6 +110,14 @@ def load_evidence(path: Path, events: list[Event]) -> Evidence:
 
 def _fault(entry: dict[str, Any]) -> Fault:
     return Fault(**{**entry, "targets": tuple(entry["targets"]), "ports": tuple(entry["ports"])})
+
+
+def _pages(entry: dict[str, Any]) -> PagesLook:
+    return PagesLook(**{**entry, "rings": tuple(entry["rings"])})
+
+
+def _log(entry: dict[str, Any]) -> LogLook:
+    return LogLook(**{**entry, "missing": tuple(entry["missing"]), "named": tuple(entry["named"])})
 
 
 def _flow(entry: dict[str, Any]) -> FlowEvidence:

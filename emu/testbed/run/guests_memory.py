@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from testbed.run.actors.driver import DriverActor
+from testbed.run.hand import Hand
 from testbed.run.rpc import RpcFailure
 
 if TYPE_CHECKING:
@@ -34,10 +35,19 @@ async def look_at_the_end(cell: Cell) -> None:
             await actor.log.at_the_end()
 
 
+async def hang_up(cell: Cell) -> None:
+    """Sessions that steps made by hand end, so that what they cost the backend is given back and can be looked at."""
+    for actor in drivers(cell):
+        if actor.by_itself or not actor.session or not actor.answers:
+            continue
+        with contextlib.suppress(RpcFailure):
+            await Hand(cell, actor.name).hang_up(by_itself=False)
+
+
 async def calm(cell: Cell) -> None:
     """What changes guests' memory by itself stops."""
     for actor in drivers(cell):
         with contextlib.suppress(RpcFailure):
             for gpa in sorted(actor.flipped) if actor.answers else ():
                 await actor.do("flip", gpa=gpa, values=[])
-        actor.flipped = set()
+        actor.flipped = {}

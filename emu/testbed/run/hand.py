@@ -26,6 +26,7 @@ _OUTCOMES = {
     "refused": "refused",
     "protocol": "wrong",
 }
+_GONE_NS = 10**9  # in which a backend notices that its peer hung up
 _LOOK_AGAIN_S = 0.01  # the driver says of a chain that it came back when it is asked
 _PARTS = {"desc": "descriptors", "avail": "available", "used": "used"}
 
@@ -90,8 +91,20 @@ class Hand:
         self.actor.by_itself = True
 
     async def hang_up(self, *, by_itself: bool) -> None:
+        """Returns when the backend has noticed: until then it would refuse the next session as a second one."""
         self.actor.by_itself = by_itself
         await self.actor.do("disconnect", auto=by_itself)
+        if not by_itself:
+            await self._until_left()
+
+    async def _until_left(self) -> None:
+        switch, port = self._cell.scenario.split_port(self._cell.port_of(self.actor.name))
+        backend = self._cell.cast.switches[switch]
+
+        def left() -> bool:
+            return port not in backend.connected or not backend.answers
+
+        await self._cell.history.until(left, time.monotonic_ns() + _GONE_NS)
 
     # -- Guest memory
     async def poke(self, place: GuestAddress, octets: str) -> None:
@@ -100,8 +113,11 @@ class Hand:
     async def flip(self, place: GuestAddress, values: Sequence[str], hz: int) -> None:
         """Without values it stops."""
         gpa = await self.address(place)
-        self.actor.flipped = {*self.actor.flipped, gpa} if values else self.actor.flipped - {gpa}
+        if values:
+            self.actor.flipped[gpa] = len(values[0]) // 2
         await self.do(f"flip {place.text}", "flip", {"gpa": gpa, "values": list(values), "hz": hz})
+        if not values:
+            self.actor.flipped.pop(gpa, None)
 
     async def returned(self, vring: int, token: int, wanted: bool, within_ns: int) -> None:
         """StepFailed: the chain came back and should not, or did not and should."""

@@ -121,9 +121,20 @@ class Sampler:
 
     def _size(self, actor: Actor) -> int:
         """How many sessions it has: each costs descriptors and mappings that are no leak."""
-        if isinstance(actor, SwitchActor | ProxyActor):
+        cell = self._cell
+        if isinstance(actor, ProxyActor):
             return len(actor.sessions)
-        return int(self._cell.is_port_up(self._cell.port_of(actor.name)))
+        if isinstance(actor, SwitchActor):
+            return sum(
+                cell.is_port_up(cell.port_of(end.name)) for end in self._ends_of(actor) if end.connects
+            )
+        return int(cell.is_port_up(cell.port_of(actor.name)))
+
+    def _ends_of(self, switch: Actor) -> list[Frontend]:
+        """Those that are driven by hand are gone at the end, and with them what they cost."""
+        cell = self._cell
+        ends = cell.cast.frontends.values()
+        return [end for end in ends if cell.scenario.split_port(cell.port_of(end.name))[0] == switch.name]
 
     async def _sample(self, actor: Actor) -> None:
         await self.baseline(actor)

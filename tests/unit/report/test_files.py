@@ -10,9 +10,10 @@ from xml.etree import ElementTree
 
 import pytest
 from asserting import result
+from made_guest import with_guest
 from made_run import KILL, expecting, reconnect, with_flow
-from testbed.check import judge
-from testbed.check.evidence import Event
+from testbed.check import Evidence, judge
+from testbed.check.evidence import Event, LogLook
 from testbed.report import Environment, ReportError, RunWriter, load_report
 from testbed.report.schema import COMMITTED, json_schema
 from testbed.report.store import load_evidence, load_history
@@ -55,8 +56,13 @@ def test_unknown_fields_are_refused_where_the_format_is_fixed(tmp_path: Path) ->
         load_report(tmp_path)
 
 
+def with_guest_and_log() -> Evidence:
+    logged = LogLook("d3", 0, 1, "end", True, written=3, missing=(7,), missing_pages=1)
+    return dataclasses.replace(with_guest(), logs=[logged])
+
+
 def test_what_was_written_can_be_judged_again_to_the_same_verdict(tmp_path: Path) -> None:
-    for number, evidence in enumerate((reconnect(), failing())):
+    for number, evidence in enumerate((reconnect(), failing(), with_guest_and_log())):
         run(tmp_path / str(number), evidence)
         events = load_history(tmp_path / str(number))[0]
         again = load_evidence(tmp_path / str(number) / "cell-01" / "evidence.json", events)

@@ -37,7 +37,7 @@ class DriverActor(Frontend, Program):
         self.by_itself = bool(add["auto"])
         self.session = 0
         self.sessions = 0  # that this life has had
-        self.flipped: set[int] = set()  # addresses that change by themselves
+        self.flipped: dict[int, int] = {}  # octets that change by themselves, by address
         self.regions: list[dict[str, int]] = []
         self.scratch: dict[str, int] = {"gpa": 0, "size": 0}
         self.pages = Pages(self)
@@ -50,7 +50,7 @@ class DriverActor(Frontend, Program):
         return self.by_itself
 
     def command(self, control: Path) -> Sequence[str | Path]:
-        self.linked, self.session, self.sessions, self.flipped = False, 0, 0, set()
+        self.linked, self.session, self.sessions, self.flipped = False, 0, 0, {}
         self.by_itself = bool(self._add["auto"])
         return [self._program, "--control", control, "--dir", self._directory]
 

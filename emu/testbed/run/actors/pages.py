@@ -66,8 +66,18 @@ class Pages:
         return await self._diff(renew=False)
 
     async def _diff(self, *, renew: bool = True) -> Document:
-        diff: Document = await self._actor.do("diff", renew=renew)
-        return diff
+        return self._without_flips(await self._actor.do("diff", renew=renew))
+
+    def _without_flips(self, diff: Document) -> Document:
+        """What a step made the guest itself change all the time is nobody else's doing."""
+        flips = self._actor.flipped.items()
+        stray = [
+            one
+            for one in diff["stray"]
+            if not any(gpa <= one["gpa"] and one["gpa"] + one["length"] <= gpa + n for gpa, n in flips)
+        ]
+        own = len(diff["stray"]) - len(stray)
+        return {**diff, "stray": stray, "stray_ranges": diff["stray_ranges"] - own}
 
     async def _settled(self) -> Document:
         for _ in range(_TIMES):

@@ -60,6 +60,7 @@ class SwitchActor(Program):
         super().__init__(name, world)
         self.desired = document
         self.sessions: set[str] = set()  # ports whose session is up
+        self.connected: set[str] = set()  # ports that somebody is connected to, up or not
         self.counters: dict[str, Any] = {}
         self.final = False
         self._program = program
@@ -69,7 +70,8 @@ class SwitchActor(Program):
     def command(self, control: Path) -> Sequence[str | Path]:
         config = self.world.places.files / f"{self.name}.json"
         config.write_text(json.dumps(self.desired, indent=1) + "\n")
-        self.sessions, self.counters, self.final, self._recorded = set(), {}, False, False
+        self.sessions, self.connected, self.counters = set(), set(), {}
+        self.final, self._recorded = False, False
         return [
             self._program,
             "--control",
@@ -86,10 +88,13 @@ class SwitchActor(Program):
 
     def taken(self, event: dict[str, Any]) -> None:
         match event.get("name"):
+            case "session.connected":
+                self.connected.add(str(event.get("port")))
             case "session.up":
                 self.sessions.add(str(event.get("port")))
             case "session.down" | "port.removed":
                 self.sessions.discard(str(event.get("port")))
+                self.connected.discard(str(event.get("port")))
 
     async def sample(self) -> None:
         """The counters now. RpcFailure."""
