@@ -119,7 +119,9 @@ def up(
 
 @app.command()
 def test(
-    layer: Annotated[str, typer.Argument(metavar="[LAYER]", help="unit, property, e2e or all")] = "all",
+    layer: Annotated[
+        str, typer.Argument(metavar="[LAYER]", help="unit, property, e2e, all of these, or sanitizers")
+    ] = "all",
 ) -> None:
     """Run this project's own tests."""
     from testbed.run.selftest import LAYERS, run_tests

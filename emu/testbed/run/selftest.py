@@ -10,8 +10,10 @@ from collections.abc import Callable
 
 from testbed.run import exits
 from testbed.run.binaries import PROJECT, build_directory
+from testbed.run.sanitizers import run_sanitizers
 
-LAYERS = ("unit", "property", "e2e", "all")
+_DAILY = ("unit", "property", "e2e")
+LAYERS = (*_DAILY, "sanitizers", "all")
 _STYLE = (
     ("mypy", "--strict", "emu/testbed"),
     ("ruff", "check", "-q", "emu", "tests"),
@@ -20,7 +22,7 @@ _STYLE = (
 
 
 def run_tests(layer: str) -> int:
-    chosen = LAYERS[:-1] if layer == "all" else (layer,)
+    chosen = _DAILY if layer == "all" else (layer,)
     results = [(name, time.monotonic(), _PARTS[name]()) for name in chosen]
     for name, _, statuses in results:
         print(f"{name}: {'passed' if not any(statuses) else 'failed'}")
@@ -71,4 +73,9 @@ def _status(command: list[str]) -> int:
         return exits.INTERRUPTED
 
 
-_PARTS: dict[str, Callable[[], list[int]]] = {"unit": _unit, "property": _property, "e2e": _e2e}
+_PARTS: dict[str, Callable[[], list[int]]] = {
+    "unit": _unit,
+    "property": _property,
+    "e2e": _e2e,
+    "sanitizers": run_sanitizers,
+}

@@ -41,6 +41,11 @@ def test_a_run_builds_the_programs_and_a_test_everything(tree: Tree) -> None:
     assert any(call.startswith("ninja") and call.endswith("release all") for call in tree.calls())
 
 
+def test_sanitizers_build_for_themselves(tree: Tree) -> None:
+    tree.start("test", "sanitizers")
+    assert made(tree.calls()) == ["venv", "pip"]
+
+
 def test_looking_does_not_build(tree: Tree) -> None:
     tree.start("list")
     assert made(tree.calls()) == ["venv", "pip"]

@@ -42,7 +42,7 @@ def test_help_names_every_command_and_the_exit_statuses() -> None:
         (["run", "scenarios/smoke.yaml", "--backend", "ovs"],
          "testbed run: --backend: no backend 'ovs'; there are testbed-switch"),
         (["up", "scenarios/smoke.yaml", "--only", "f0"], "testbed up: --only f0: there is only `switch`"),
-        (["test", "units"], "testbed test: no layer 'units'; there are unit, property, e2e, all"),
+        (["test", "units"], "testbed test: no layer 'units'; there are unit, property, e2e, sanitizers, all"),
         (["list", "nowhere"], "testbed list: nowhere: there is no such directory"),
         (["graph", "scenarios/smoke.yaml", "-o", "x.bmp"],
          "testbed graph: x.bmp: no format 'bmp'; there are svg, png, pdf"),
