@@ -146,6 +146,24 @@ def bench(
 
 
 @app.command()
+def fuzz(
+    seconds: Annotated[float, typer.Option(min=1, help="how long to look")] = 60,
+    seed: Annotated[int | None, typer.Option(min=0, help="of everything random; drawn when absent")] = None,
+    out: Annotated[Path | None, typer.Option(help="where findings go (default: runs/fuzz-TIME)")] = None,
+    backend: Annotated[str, typer.Option(help="what is attacked")] = "testbed-switch",
+    most: Annotated[int, typer.Option(min=1, help="ends after so many findings")] = 10,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="print a summary as a document; progress goes to standard error")
+    ] = False,
+) -> None:
+    """Attack the switch with wrong messages and rings; shrink what breaks it to a scenario file."""
+    from testbed.fuzz.command import FuzzOptions
+    from testbed.fuzz.command import fuzz as attack
+
+    raise typer.Exit(attack(FuzzOptions(seconds, seed, out, backend, most, as_json)))
+
+
+@app.command()
 def graph(
     file: File,
     output: Annotated[

@@ -65,6 +65,15 @@ class DriverActor(Frontend, Program):
         if self.by_itself:
             await self.do("connect", auto=True)
 
+    async def renew(self) -> None:
+        """Another guest in the same process: memory, rings and session are as on its first day. RpcFailure."""
+        self.linked, self.session, self.flipped = False, 0, set()
+        await self.call("frontend.remove", {"name": self.name})
+        added = await self.call("frontend.add", self._add)
+        self.by_itself = bool(self._add["auto"])
+        self.regions, self.scratch = list(added["regions"]), dict(added["scratch"])
+        await self.arm(self.name)
+
     def taken(self, event: dict[str, Any]) -> None:
         match event.get("name"):
             case "driver.connected":

@@ -49,6 +49,8 @@ def port_document(port: Any, path: Path | None, reference: str) -> dict[str, Any
 class SwitchActor(Program):
     """`desired` is the configuration in force; changes of it are applied live and survive a restart."""
 
+    controlled = True  # has a control socket, and counters behind it
+
     def __init__(
         self,
         name: str,

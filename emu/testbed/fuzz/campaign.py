@@ -1,0 +1,187 @@
+"""A fuzz run: case after case until the time is over; what is found is repeated, shrunk, written down, and not looked for
+again."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from testbed.fuzz import grammar
+from testbed.fuzz.finding import Finding, shapes, write
+from testbed.fuzz.grammar import PROFILES, Profile, Steps
+from testbed.fuzz.oracle import Oracle, Violation
+from testbed.fuzz.replay import Replayer, attack, verdict_of
+from testbed.fuzz.shrink import Fails, shrink
+from testbed.fuzz.stage import Seen, Stage, stage
+from testbed.run.backends import Backend
+from testbed.run.conduct import Interrupt
+
+# Then everything is started anew, and another kind of guest attacks.
+CASES_A_STAGE = 250
+# So often a well-behaved guest tries the attacked port; in replays always.
+THOROUGH_EVERY = 4
+_REPLAYS, _SHRINK_S = 150, 90.0
+_TRIES = 3
+_EARLIER = 5  # cases that may have had a part in what the last one broke
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A finding that was written down. `verdict`: what `testbed run` says of its file."""
+
+    finding: Finding
+    file: Path
+    verdict: str
+    reason: str
+
+
+@dataclass
+class Tally:
+    """What there is to tell, at any time."""
+
+    seed: int
+    seconds: float
+    start: float = field(default_factory=time.monotonic)
+    cases: int = 0
+    skipped: int = 0  # about something that was found already
+    steps: int = 0
+    played_s: float = 0.0
+    seen: Seen = field(default_factory=Counter)
+    kept: list[Kept] = field(default_factory=list)
+    doing: str = ""
+
+    @property
+    def left_s(self) -> float:
+        return max(0.0, self.start + self.seconds - time.monotonic())
+
+    @property
+    def rate(self) -> float:
+        return self.cases / self.played_s if self.played_s else 0.0
+
+
+class View:
+    """What a person sees. This one says nothing; progress.py does."""
+
+    def changed(self, tally: Tally) -> None:
+        """Something is different, or some milliseconds have passed."""
+
+    def found(self, kept: Kept) -> None: ...
+
+
+class Campaign:
+    """`most`: it ends after so many findings. `directory`: where findings and logs go."""
+
+    def __init__(self, backend: Backend, tally: Tally, directory: Path, most: int, view: View) -> None:
+        self.tally = tally
+        self.interrupt = Interrupt()
+        self.judging = False  # `interrupt` is what ends it; else its task may be cancelled
+        self._backend = backend
+        self._directory = directory
+        self._most = most
+        self._view = view
+        self._known: list[frozenset[str]] = []
+        self._number = 0
+
+    @property
+    def _over(self) -> bool:
+        tally = self.tally
+        return not tally.left_s or len(tally.kept) >= self._most or self.interrupt.pressed > 0
+
+    async def run(self) -> None:
+        """StepFailed, ActorError, RpcFailure: the backend does not even come up."""
+        turn = 0
+        while not self._over:
+            profile = PROFILES[turn % len(PROFILES)]
+            turn += 1
+            self._say(f"starting ({profile.name})")
+            found = await self._turn(profile)
+            if found is not None:
+                await self._keep(profile, *found)
+
+    async def _turn(self, profile: Profile) -> tuple[list[Steps], Violation] | None:
+        """Cases until one breaks something, with those before it; None when none did."""
+        async with stage(self._backend, profile, self._directory / "stage") as on:
+            oracle = Oracle(on)
+            await oracle.begin()
+            self._say(f"attacker: {profile.name}")
+            played: list[Steps] = []
+            for _ in range(CASES_A_STAGE):
+                if self._over:
+                    return None
+                steps = self._next(profile)
+                done, violation = await self._case(on, oracle, steps)
+                played = [*played[-_EARLIER:], done]
+                if violation is not None:
+                    return played, violation
+        return None
+
+    def _next(self, profile: Profile) -> Steps:
+        while True:
+            steps = grammar.case(self.tally.seed, self._number, profile)
+            self._number += 1
+            if not any(known <= shapes(steps) for known in self._known):
+                return steps
+            self.tally.skipped += 1
+
+    async def _case(self, on: Stage, oracle: Oracle, steps: Steps) -> tuple[Steps, Violation | None]:
+        start = time.monotonic()
+        played, violation = await attack(on, oracle, steps, thorough=self.tally.cases % THOROUGH_EVERY == 0)
+        tally = self.tally
+        tally.cases += 1
+        tally.steps += len(played.done)
+        tally.played_s += time.monotonic() - start
+        tally.seen += played.seen
+        self._view.changed(tally)
+        return played.done, violation
+
+    # -- What was found
+    async def _keep(self, profile: Profile, played: list[Steps], violation: Violation) -> None:
+        case = self._number - 1
+        self._say(f"case {case}: {violation.kind}: {violation.detail}; repeating it")
+        replayer = Replayer(self._backend, profile, self._directory / "replay", _REPLAYS, _SHRINK_S)
+        async with contextlib.aclosing(replayer):
+            steps = await self._repeated(replayer, played, violation.kind)
+            if steps is not None:
+                self._say(f"case {case}: {violation.kind}; shrinking {len(steps)} steps")
+                steps = await shrink(steps, self._asking(replayer, violation.kind), replayer.spent)
+        finding = Finding(violation, profile, steps or played[-1], case, steps is not None)
+        await self._write(finding)
+
+    def _asking(self, replayer: Replayer, kind: str) -> Fails:
+        async def ask(steps: Steps) -> bool:
+            self._view.changed(self.tally)
+            return await replayer.fails(steps, kind)
+
+        return ask
+
+    async def _repeated(self, replayer: Replayer, played: list[Steps], kind: str) -> Steps | None:
+        """The last case, or those before it as well: whichever breaks the same on fresh processes."""
+        everything = [step for steps in played for step in [*steps, {"hang_up": grammar.ATTACKER}]]
+        for steps in (played[-1], everything):
+            for _ in range(_TRIES):
+                if await replayer.fails(steps, kind):
+                    return steps
+        return None
+
+    async def _write(self, finding: Finding) -> None:
+        kind = "finding" if finding.reproduced else "unrepeated"
+        name = f"{kind}-{len(self.tally.kept) + 1}"
+        file = write(finding, self._directory, name, self.tally.seed)
+        self._say(f"{name}: running its file")
+        self.judging = True
+        try:
+            verdict, reason = await verdict_of(file, self._backend, self._directory / name, self.interrupt)
+        finally:
+            self.judging = False
+        kept = Kept(finding, file, verdict, reason)
+        self.tally.kept.append(kept)
+        if known := shapes(finding.steps):
+            self._known.append(known)
+        self._view.found(kept)
+
+    def _say(self, text: str) -> None:
+        self.tally.doing = text
+        self._view.changed(self.tally)

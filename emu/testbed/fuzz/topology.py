@@ -1,0 +1,99 @@
+"""The world of a fuzz run, and of every file it writes: an attacker, those it must not reach, and somebody who feeds it.
+
+Ports come in pairs (p0 and p1, p2 and p3), each pair on a network of its own: nothing that the attacker sends has any
+business with the victims, however much of it there is, and a backend that only forwards from one port to the next will
+do as well.
+"""
+
+from __future__ import annotations
+
+from testbed.fuzz.grammar import ATTACKER, Document, Profile, Steps
+from testbed.scenario.load import build
+from testbed.scenario.model import Scenario
+from testbed.scenario.source import Source
+
+HERE, THERE, FEEDER = "here", "there", "feeder"
+BYSTANDERS = (HERE, THERE, FEEDER)
+_BRICKS = ("home", "pen")
+VICTIM_FLOWS = ("victim", "back")
+# A second of the victims' packets fits into a ring: a busy machine is no reason to lose one.
+_VICTIM = {"type": "driver", "size": 512, "max_frame": 1514, "answer": "2s"}
+_MOVING = {"flows": dict.fromkeys(VICTIM_FLOWS, "moving"), "within": "2s"}
+
+
+def document(name: str, about: str, profile: Profile, steps: Steps) -> Document:
+    """A scenario file. `steps` are those between the beginning and the end that all have."""
+    return {
+        "name": name,
+        "about": about,
+        "switch": {
+            "bricks": {brick: {"type": "switch"} for brick in _BRICKS},
+            "ports": {f"p{n}": {"type": "vhost", "role": "server", "to": _BRICKS[n // 2]} for n in range(4)},
+        },
+        "frontends": {
+            HERE: {"port": "p0", **_VICTIM},
+            THERE: {"port": "p1", **_VICTIM},
+            ATTACKER: {
+                "type": "driver",
+                "port": "p2",
+                "connect": "by hand",
+                "answer": "200ms",
+                **profile.options,
+            },
+            FEEDER: {"port": "p3", **_VICTIM},
+        },
+        "flows": {
+            "victim": {"from": HERE, "to": THERE, "rate": "500pps", "size": "64..1500"},
+            "back": {"from": THERE, "to": HERE, "rate": "500pps"},
+            "bait": {"from": FEEDER, "to": ATTACKER, "rate": "2kpps", "size": 256},
+        },
+        "steps": [*_beginning(), *steps, *ending()],
+        "expect": [{"flow": {"name": flow, "lost": 0}} for flow in VICTIM_FLOWS],
+    }
+
+
+def _beginning() -> Steps:
+    """The bait flow starts, and the attacker is as a new guest is."""
+    return [
+        {"handshake": ATTACKER},
+        {"wait": {"flows": "moving"}},
+        {"hang_up": ATTACKER},
+        *new_guest(),
+    ]
+
+
+def new_guest() -> Steps:
+    return [
+        {"restart": {"target": ATTACKER, "graceful": False}},
+        {"wait": {"actors": {ATTACKER: "up"}}},
+    ]
+
+
+def still_served() -> Steps:
+    """While the attacker's session lasts: others talk to the backend."""
+    return [{"send": {"from": HERE, "message": "GET_FEATURES", "expect": "answered"}}]
+
+
+def gone() -> Steps:
+    return [{"hang_up": ATTACKER}, {"wait": _MOVING}]
+
+
+def well_behaved() -> Steps:
+    """A new guest on the attacked port: everything works."""
+    frame = "00" * 12 + "ffffffffffff" + "0200000000ee" + "88b6"
+    sent = {"on": ATTACKER, "queue": 1, "data": frame, "descriptors": [{"addr": "buf0", "len": 72}]}
+    return [
+        {"handshake": ATTACKER},
+        {"chain": {**sent, "returned": True, "within": "2s"}},
+        {"hang_up": ATTACKER},
+    ]
+
+
+def ending() -> Steps:
+    return [*still_served(), *gone(), *new_guest(), *well_behaved(), {"wait": _MOVING}]
+
+
+def scenario(profile: Profile) -> Scenario:
+    """The same world without any steps, for cases to be played in."""
+    world = document("fuzz", "Nobody but the attacker notices.", profile, [])
+    return build(Source("fuzz", world | {"steps": []})).cells[0].scenario
