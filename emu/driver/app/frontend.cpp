@@ -257,7 +257,7 @@ Result<bool> Frontend::shake_hands(const HandshakeStop& stop) {
 }
 
 Result<void> Frontend::bring_up(const Handshake& done, uint64_t began_ns) {
-  at_.backend->passed();
+  if (at_.backend) at_.backend->passed();  // a backend may close its channel before the handshake is over
   const uint64_t took_us = (now_ns() - began_ns) / 1000;
   data_.run([&] {
     for (size_t i = 0; i < device_->vrings(); ++i) device_->vring(i).set_polled(spec_.handshake.polled);
