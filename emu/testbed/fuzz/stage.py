@@ -112,23 +112,29 @@ class Stage:
     def _forget(self) -> None:
         for collected in (self.history.events, self.history.calls, self.history.samples):
             collected.clear()
-        self.history.resources.clear()
+        for kept in (self.history.resources, self.history.pages, self.history.logs):
+            kept.clear()
 
 
 @contextlib.asynccontextmanager
 async def stage(backend: Backend, profile: Profile, files: Path) -> AsyncIterator[Stage]:
     """A fresh one. StepFailed, ActorError, RpcFailure: it did not come up. Leaves nothing behind."""
     scenario = topology.scenario(profile)
-    with places(files) as where:
-        async with asyncio.TaskGroup() as tasks:
-            world = World(History(), where, tasks, secrets.token_hex(8))
-            cell = _Cell(scenario, {}, scenario.seed, backend, None, world, Watcher())
-            made = Stage(cell)
-            try:
-                await made.begin()
-                yield made
-            finally:
-                await _end(cell)
+    try:
+        with places(files) as where:
+            async with asyncio.TaskGroup() as tasks:
+                world = World(History(), where, tasks, secrets.token_hex(8))
+                cell = _Cell(scenario, {}, scenario.seed, backend, None, world, Watcher())
+                made = Stage(cell)
+                try:
+                    await made.begin()
+                    yield made
+                finally:
+                    await _end(cell)
+    except ExceptionGroup as group:  # the task group's wrapping of what was raised inside of it
+        if len(group.exceptions) == 1:
+            raise group.exceptions[0] from None
+        raise
 
 
 async def _end(cell: Cell) -> None:

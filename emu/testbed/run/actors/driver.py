@@ -67,7 +67,7 @@ class DriverActor(Frontend, Program):
 
     async def renew(self) -> None:
         """Another guest in the same process: memory, rings and session are as on its first day. RpcFailure."""
-        self.linked, self.session, self.flipped = False, 0, set()
+        self.linked, self.session, self.flipped = False, 0, {}
         await self.call("frontend.remove", {"name": self.name})
         added = await self.call("frontend.add", self._add)
         self.by_itself = bool(self._add["auto"])
