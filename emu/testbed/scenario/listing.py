@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from pathlib import Path
@@ -28,7 +29,15 @@ def list_scenarios(directory: Path) -> int:
         except ScenarioError as error:
             print(error, file=sys.stderr)
             status = 2
+    for place in sorted(path for path in directory.iterdir() if path.is_dir()):
+        if count := sum(map(_is_scenario, place.glob("*.yaml"))):
+            print(f"{place.name}/  [{count} more]\n    testbed list {place}\n")
     return status
+
+
+def _is_scenario(path: Path) -> bool:
+    """Files that others extend have no name."""
+    return bool(re.search(r"^name:", path.read_text(errors="replace"), re.MULTILINE))
 
 
 def _entry(file: ScenarioFile) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from testbed.scenario.explain import explain
+from testbed.scenario.extend import extended
 from testbed.scenario.matrix import Cell, Exclusion, LeftOut, cell_text, cells_of, same, selected, written
 from testbed.scenario.mistakes import Mistake, Path, ScenarioError, one_of, unknown_name
 from testbed.scenario.model import Scenario
@@ -80,11 +81,11 @@ def load_jobs(paths: Iterable[FilePath], cells: Mapping[str, str]) -> list[Job]:
 
 def load_scenario(path: FilePath) -> ScenarioFile:
     """Raises ScenarioError."""
-    return build(load_source(path))
+    return build(extended(load_source(path), path.parent))
 
 
 def parse_scenario(text: str, file: str = "scenario") -> ScenarioFile:
-    return build(parse_source(text, file))
+    return build(extended(parse_source(text, file), FilePath(file).parent))
 
 
 def build(source: Source) -> ScenarioFile:
@@ -123,7 +124,7 @@ def _cell(source: Source, cell: Cell) -> Scenario:
         rendered = render(body, values)
     except TemplateError as error:
         raise ScenarioError([source.mistake(error.path, error.what)]) from None
-    rendered = Source(source.file, rendered, source.lines)
+    rendered = Source(source.file, rendered, source.lines, source.files)
     try:
         scenario = Scenario.model_validate({**rendered.data, "matrix": _axes_of(source)})
     except ValidationError as error:

@@ -26,6 +26,10 @@ class Scenario(Model):
 
     name: Name = Field(description="the file's name without .yaml")
     about: str = Field(min_length=1, description="the claim, in one sentence that can be wrong")
+    extends: str | None = Field(
+        None,
+        description="a file whose keys this one adds to: mappings are merged, what is written here wins, `expect` adds up",
+    )
     seed: int = Field(1, ge=0, lt=1 << 63, description="everything random follows from it")
     let: dict[str, Any] = Field({}, description="values for `{name}` anywhere below")
     matrix: dict[str, list[Scalar]] = Field(

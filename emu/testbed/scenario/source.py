@@ -22,11 +22,12 @@ _DEEPEST = 64
 
 @dataclass
 class Source:
-    """`lines` has the line of every path that the file names."""
+    """`lines` has the line of every path that the file names; `files`, of those that another file names, which."""
 
     file: str
     data: dict[str, Any]
     lines: dict[Path, int] = field(default_factory=dict)
+    files: dict[Path, str] = field(default_factory=dict)
 
     def mistake(self, path: Path, what: str) -> Mistake:
         """At the nearest place that the file names. Parts that a shorthand leaves out are passed over."""
@@ -34,7 +35,8 @@ class Source:
         for part in path:
             if (*place, part) in self.lines:
                 place = (*place, part)
-        return Mistake(self.file, self.lines[place] if place else 0, dotted(place), what)
+        file = self.files.get(place, self.file)
+        return Mistake(file, self.lines[place] if place else 0, dotted(place), what)
 
 
 def load_source(path: FilePath) -> Source:

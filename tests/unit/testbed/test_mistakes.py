@@ -25,7 +25,7 @@ TOPOLOGY = [
     (
         ("p1: {type: vhost, role: client,", "p1: {type: vhost, rolle: client,"),
         "x.yaml:7: switch.ports.p1.rolle: unknown key 'rolle'; did you mean 'role'?; "
-        "there are type, role, queues, path, to",
+        "there are type, role, queues, path, deadline, to",
     ),
     (
         ("role: client, to: lan}\nfrontends", "role: master, to: lan}\nfrontends"),
@@ -114,8 +114,8 @@ TOPOLOGY = [
     ),
     (
         ("about:", "abuot:"),
-        "x.yaml:2: abuot: unknown key 'abuot'; did you mean 'about'?; there are name, about, seed, let, matrix, except, "
-        "timeout, start, switch, switches, frontends, flows, steps, expect",
+        "x.yaml:2: abuot: unknown key 'abuot'; did you mean 'about'?; there are name, about, extends, seed, let, matrix, "
+        "except, timeout, start, switch, switches, frontends, flows, steps, expect",
     ),
 ]
 

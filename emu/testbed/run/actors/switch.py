@@ -43,6 +43,8 @@ def port_document(port: Any, path: Path | None, reference: str) -> dict[str, Any
     document: dict[str, Any] = port.plain()
     if isinstance(port, VhostPort):
         document["path"] = port.path or str(path)
+        if port.deadline is not None:
+            document["deadline_ms"] = document.pop("deadline") // 10**6
     return document
 
 

@@ -81,6 +81,10 @@ class VhostPort(Model):
     path: str | None = Field(
         None, description="the socket's path; without it one is made in the run's directory"
     )
+    deadline: DurationNs | None = Field(
+        None,
+        description="how long a frontend may leave a message half sent, or an answer unread; 5s when absent",
+    )
     to: Reference | None = Field(None, description="the brick it leads to")
 
     @field_validator("path")
