@@ -8,14 +8,32 @@
 namespace testbed {
 namespace {
 
-// What all vhost and link ports of a process share: made with the first of them, on the control thread.
-struct Shared {
-  Shared(boost::asio::io_context& io, gate::BackendWrapper between)
-      : watch(io), doorbell(io), wrap(std::move(between)) {}
-  gate::DirectoryWatch watch;
-  vhost::Doorbell doorbell;
-  const gate::BackendWrapper wrap;
+// What all vhost and link ports of a loop share: made with the first of them, on the control thread. Ends
+// with the loop, whose descriptors it holds, and not with the factories, which may outlive that.
+class Shared final : public boost::asio::execution_context::service {
+ public:
+  static inline boost::asio::execution_context::id id;
+  explicit Shared(boost::asio::execution_context& loop)
+      : service(loop),
+        watch_(std::make_unique<gate::DirectoryWatch>(static_cast<boost::asio::io_context&>(loop))),
+        doorbell_(std::make_unique<vhost::Doorbell>(static_cast<boost::asio::io_context&>(loop))) {}
+
+  gate::DirectoryWatch& watch() { return *watch_; }
+  vhost::Doorbell& doorbell() { return *doorbell_; }
+
+ private:
+  void shutdown() override {
+    doorbell_.reset();
+    watch_.reset();
+  }
+
+  std::unique_ptr<gate::DirectoryWatch> watch_;
+  std::unique_ptr<vhost::Doorbell> doorbell_;
 };
+
+Shared& shared(PortEnvironment& environment) {
+  return boost::asio::use_service<Shared>(environment.io);
+}
 
 gate::EndpointConfig vhost_config(const std::string& name, Options& options) {
   gate::EndpointConfig config;
@@ -31,42 +49,35 @@ gate::EndpointConfig vhost_config(const std::string& name, Options& options) {
 }
 
 Result<std::unique_ptr<Port>> make_vhost(const std::string& name, const nlohmann::json& document,
-                                         PortEnvironment& environment, Shared& shared) {
+                                         PortEnvironment& environment, const gate::BackendWrapper& wrap) {
   Mistakes mistakes;
   Options options(document, "", mistakes);
   if (environment.datapath != "library")
     return fail(Errc::unsupported,
                 "the datapath '" + environment.datapath + "' is not in this build; use 'library'");
   gate::EndpointConfig config = vhost_config(name, options);
-  config.wrap = shared.wrap;
-  return vhost::VhostPort::open(name, std::move(config), environment, shared.watch, shared.doorbell);
+  config.wrap = wrap;
+  return vhost::VhostPort::open(name, std::move(config), environment, shared(environment).watch(),
+                                shared(environment).doorbell());
 }
 
 Result<std::unique_ptr<Port>> make_link(const std::string& name, const nlohmann::json& document,
-                                        PortEnvironment& environment, Shared& shared) {
+                                        PortEnvironment& environment) {
   Mistakes mistakes;
   Options options(document, "", mistakes);
-  return link::LinkPort::open(name, link::read_options(options), environment, shared.watch, shared.doorbell);
+  return link::LinkPort::open(name, link::read_options(options), environment, shared(environment).watch(),
+                              shared(environment).doorbell());
 }
 
 }  // namespace
 
 void register_ports(PortFactories& factories, gate::BackendWrapper wrap) {
-  const auto shared = std::make_shared<std::unique_ptr<Shared>>();
-  const auto made = [shared, wrap = std::move(wrap)](PortEnvironment& environment) -> Shared& {
-    if (!*shared) *shared = std::make_unique<Shared>(environment.io, wrap);
-    return **shared;
-  };
   factories.add("vhost", {[](Options& options) { vhost_config("", options); },
-                          [made](const std::string& name, const nlohmann::json& document,
-                                 PortEnvironment& environment) {
-                            return make_vhost(name, document, environment, made(environment));
+                          [wrap = std::move(wrap)](const std::string& name, const nlohmann::json& document,
+                                                   PortEnvironment& environment) {
+                            return make_vhost(name, document, environment, wrap);
                           }});
-  factories.add(
-      "link", {[](Options& options) { link::read_options(options); },
-               [made](const std::string& name, const nlohmann::json& document, PortEnvironment& environment) {
-                 return make_link(name, document, environment, made(environment));
-               }});
+  factories.add("link", {[](Options& options) { link::read_options(options); }, make_link});
   factories.add("nic", nic::nic_port_type());
 }
 
