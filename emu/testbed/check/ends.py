@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 
 from testbed.check.equation import Equation
 from testbed.check.evidence import Document, Evidence, FlowEvidence
-from testbed.check.topology import by_hand, frontends_of, lives_of, port_counters, port_of
+from testbed.check.topology import by_hand, frontends_of, lives_of, places_of, port_counters, port_of
 
 _RESETTING = frozenset({"kill", "restart", "shutdown", "reboot", "reset", "reload", "queues"})
 _DEFAULT_RING = 256
@@ -34,8 +34,9 @@ def end_equations(evidence: Evidence) -> Iterator[tuple[str, Equation]]:
         place = port_of(evidence.topology, frontend)
         if place is None or _counts_anew(evidence, frontend) or by_hand(evidence, frontend):
             continue
-        lives = [counters for _, counters in port_counters(evidence, *place)]
-        where = f"{frontend} on port {place[1]}"
+        places = places_of(evidence, frontend)
+        lives = [counters for sat in places for _, counters in port_counters(evidence, *sat)]
+        where = f"{frontend} on port {', '.join(port for _, port in places)}"
         if lives and {"tx_packets", "rx_packets"} <= status.keys():
             for equation in _against_port(evidence, frontend, place, status, lives):
                 yield where, equation

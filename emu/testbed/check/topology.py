@@ -30,6 +30,22 @@ def port_of(topology: Document, frontend: str) -> tuple[str, str] | None:
     return "switch", str(name)
 
 
+def places_of(evidence: Evidence, frontend: str) -> list[tuple[str, str]]:
+    """(switch actor, port) of every port it has sat at or was bound for, each once."""
+    first = frontends_of(evidence.topology).get(frontend, {}).get("port")
+    asked = [
+        event.fields["to"]
+        for event in evidence.events
+        if event.name == "migration.asked" and event.actor == frontend
+    ]
+    several = "switches" in evidence.topology
+    return [
+        (str(name).partition(".")[0], str(name).partition(".")[2]) if several else ("switch", str(name))
+        for name in dict.fromkeys([first, *asked])
+        if name is not None
+    ]
+
+
 def lives_of(evidence: Evidence, actor: str) -> list[SwitchEvidence]:
     """In the order in which they lived."""
     return [life for life in evidence.switches if life.actor == actor]

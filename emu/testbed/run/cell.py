@@ -21,6 +21,7 @@ from testbed.run.flow_report import FlowReports
 from testbed.run.flows import Flows
 from testbed.run.hand import Hand
 from testbed.run.history import RUNNER
+from testbed.run.moves import Moves
 from testbed.run.recovery import Recovery
 from testbed.run.sampler import Sampler
 from testbed.run.script import Script
@@ -60,6 +61,7 @@ class Cell:
         self.faults = Faults(self._fault_changed)
         self.recovery = Recovery(self)
         self.wire = Wire(self)
+        self.moves = Moves(self)
         self.sampler = Sampler(self)
         self.reports = FlowReports()
         self.endpoints: dict[str, dict[str, Any]] = {}
@@ -73,7 +75,7 @@ class Cell:
 
     # -- Who is where
     def port_of(self, frontend: str) -> str:
-        return self.scenario.frontends[frontend].port
+        return self.moves.port_of(frontend)
 
     def is_port_up(self, port: str) -> bool:
         switch, name = self.scenario.split_port(port)

@@ -13,6 +13,7 @@ EVENTS = frozenset(
     frontend.link flow.moving flow.outage agent.ready kernel.error guest.link guest.panicked guest.died label
     driver.connected driver.up driver.down driver.failed driver.unexpected driver.backend_request driver.outcome
     proxy.ready proxy.added proxy.removed proxy.connected proxy.gave_up proxy.up proxy.down proxy.message proxy.fault
-    proxy.healed fault.armed fault.disarmed
+    migration.asked migration.started migration.round migration.stopped migration.switched migration.completed
+    migration.cancelled migration.failed proxy.healed fault.armed fault.disarmed
     """.split()
 )

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from testbed.run.steps.base import Step
-from testbed.run.steps.registry import LATER as LATER_STEPS
 from testbed.run.steps.registry import STEPS
 from testbed.scenario.event_names import EVENTS
 from testbed.scenario.expect import Expectation
@@ -168,12 +167,8 @@ def _events() -> Iterator[str]:
 
 
 def _later() -> Iterator[str]:
-    expectations = Expectation.LATER
     yield "### Not yet\n"
-    yield "The loader knows these words and says that they come with a later version:\n"
-    yield f"- steps: {_listed(sorted(LATER_STEPS - expectations))}"
-    yield f"- expectations: {_listed(sorted(expectations))}"
-    yield f"- values: {', '.join(LATER_VALUES)}"
+    yield f"The loader knows these values and says that they come with a later version: {', '.join(LATER_VALUES)}."
 
 
 def _schema(model: type[Model]) -> Schema:

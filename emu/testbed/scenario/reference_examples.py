@@ -19,6 +19,7 @@ switch:
     p1: {type: vhost, role: server}
     p2: {type: vhost, role: client, to: lan}
     p3: {type: vhost, role: server, to: lan}
+    p4: {type: vhost, role: server, to: lan}
     up: {type: nic, device: "net_tap0,iface=tb0", to: lan}
   edges:
     - [p1, tap.west]
@@ -57,6 +58,7 @@ STEPS = {
     "send": "send: {from: d3, message: SET_LOG_BASE, payload: {size: 4096}, fds: [memfd 64], expect: refused}",
     "hang_up": "hang_up: d3",
     "chain": "chain: {on: d3, queue: 0, descriptors: [{addr: buf0, len: 1, write: true}], returned: false}",
+    "migrate": "migrate: {frontend: d3, to: p4}",
     "kick": "kick: {on: d3, queue: 1, times: 1000}",
     "poke": "poke: {on: d3, at: avail1+2, bytes: ffff}",
     "flip": 'flip: {on: d3, at: desc1+8, values: ["40000000", "ffffffff"]}',
@@ -96,11 +98,12 @@ EXPECTATIONS = {
     "leaks": 'leaks: {fds: "<= 3"}',
     "pages": "pages: clean",
     "dirty_log": "dirty_log: complete",
+    "migration": 'migration: {frontend: d3, completed: 1, downtime: "<= 200ms"}',
     "allow": 'allow: {duplicated: "<= 32", flows: [probe], because: "the torn burst is sent again"}',
     "known": 'known: {when: {ring: packed}, fails: flow probe, because: "this backend forgets its position"}',
 }
 
-# What the loader knows to be of a later version, beside the steps and expectations that say so themselves.
+# What the loader knows to be of a later version.
 LATER_VALUES = {
     "`datapath: ring` of a switch": ("switch:\n", "switch:\n  datapath: ring\n"),
 }

@@ -161,6 +161,10 @@ def _expectation(entry: Expectation, place: Path, scenario: Scenario, names: Nam
     body = entry.body
     if entry.kind == "queues":
         yield from _missing(body.frontend, names.frontends, "frontend", (*place, "queues", "frontend"))
+    elif entry.kind == "migration":
+        yield from _missing(
+            body.frontend, names.drivers, "driver frontend", (*place, "migration", "frontend")
+        )
     elif entry.kind == "guest":
         yield from _missing(body.name, names.guests, "guest", (*place, "guest", "name"))
     elif entry.kind == "answering" and body.actor is not None:

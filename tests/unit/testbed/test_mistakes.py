@@ -129,8 +129,8 @@ STEPS = [
     ("kill: swich", "steps[0].kill: no actor 'swich'; there are f0, f1, switch; did you mean 'switch'?"),
     ("kil: switch", "steps[0].kil: no step 'kil'; did you mean 'kill'?; there are run, wait, start, kill, stop, continue, "
      "restart, shutdown, disconnect, apply, set, exec, reboot, reset, reload, queues, connect, "
-     "handshake, send, hang_up, chain, kick, poke, flip, resize, virtqueue, rings, log, cut, hold, delay, "
-     "drop_reply, duplicate_reply, lose_fd, corrupt, slow, heal, label, repeat, parallel, random"),
+     "handshake, send, hang_up, chain, kick, poke, flip, resize, virtqueue, rings, log, migrate, cut, hold, "
+     "delay, drop_reply, duplicate_reply, lose_fd, corrupt, slow, heal, label, repeat, parallel, random"),
     ("kill", "steps[0]: 'kill' is no step; write `kill: ...`"),
     ("[kill]", "steps[0]: is no step; write one like `run: 2s`"),
     ("{kill: f0, start: f0}", "steps[0]: one step has one key, this has kill, start; start each step with its own `- `"),
@@ -176,7 +176,7 @@ STEPS = [
     ("corrupt: {port: p0, message: 1, bytes: 12}", """steps[0].corrupt.bytes: put the octets into quotes: "12\""""),
     ("heal: p7", "steps[0].heal: no port 'p7'; there are p0, p1"),
     ("migrate: {frontend: f0, to: p1}",
-     "steps[0].migrate: the step `migrate` comes with a later version of testbed; this one does not know it yet"),
+     "steps[0].migrate.frontend: no driver frontend 'f0'; there are none"),
 ]  # fmt: skip
 
 
@@ -190,7 +190,7 @@ EXPECT = [
     ("flow: {name: probe, lost: few}",
      "expect[0].flow.lost: 'few' is not a comparison; write one like 0, '<= 200ms', '>= 0.95', '<= 1.5x' or '1..3'"),
     ("flw: {name: probe}", "expect[0].flw: unknown key 'flw'; did you mean 'flow'?; there are flow, untouched, queues, "
-     "guest, event, counter, answering, conserved, leaks, pages, dirty_log, allow, known"),
+     "guest, event, counter, answering, conserved, leaks, pages, dirty_log, migration, allow, known"),
     ("untouched: {flows: [probe, other]}", "expect[0].untouched.flows: no flow 'other'; there are probe"),
     ("queues: {frontend: f7, all: moving}",
      "expect[0].queues.frontend: no frontend 'f7'; there are f0, f1"),
@@ -204,8 +204,8 @@ EXPECT = [
      "expect[0].known.when: no axis 'rng'; there are backend, datapath"),
     ("leaks: many", "expect[0].leaks: 'many' is not known here; write none"),
     ("pages: clean", "expect[0].pages: there is no `type: driver` frontend whose memory could be looked at"),
-    ("migration: {identical: true}", "expect[0].migration: the expectation `migration` comes with a later version of "
-     "testbed; this one does not know it yet"),
+    ("migration: {frontend: f0}", "expect[0].migration.frontend: no driver frontend 'f0'; there are none"),
+    ("migration: {identical: false}", "expect[0].migration.identical: false is not known here; write True"),
     ("dirty_log: complete", "expect[0].dirty_log: no step switches a log on; write one like `log: {on: d2, do: on}`"),
 ]  # fmt: skip
 

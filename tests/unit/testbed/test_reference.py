@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from testbed.run.steps.registry import LATER, STEPS
+from testbed.run.steps.registry import STEPS
 from testbed.scenario import reference, schema
 from testbed.scenario import reference_examples as examples
 from testbed.scenario.expect import Expectation
@@ -52,18 +52,6 @@ def test_every_expectation_has_an_example_that_loads(kind: str) -> None:
     steps = f"steps:\n  - {examples.STEPS['log']}\n"  # what dirty_log is about
     (cell,) = parse_scenario(f"{examples.HOST}{steps}expect:\n  - {examples.EXPECTATIONS[kind]}\n").cells
     assert [entry.kind for entry in cell.scenario.expect] == [kind]
-
-
-@pytest.mark.parametrize("kind", sorted(LATER - Expectation.LATER))
-def test_steps_that_come_later_are_known_to_the_loader(kind: str) -> None:
-    with pytest.raises(ScenarioError, match=LATER_VERSION):
-        parse_scenario(f"{examples.HOST}steps:\n  - {kind}: x\n")
-
-
-@pytest.mark.parametrize("kind", sorted(Expectation.LATER))
-def test_expectations_that_come_later_are_known_to_the_loader(kind: str) -> None:
-    with pytest.raises(ScenarioError, match=LATER_VERSION):
-        parse_scenario(f"{examples.HOST}expect:\n  - {kind}: x\n")
 
 
 @pytest.mark.parametrize("what", examples.LATER_VALUES)

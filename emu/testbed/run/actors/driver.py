@@ -37,6 +37,7 @@ class DriverActor(Frontend, Program):
         self.by_itself = bool(add["auto"])
         self.session = 0
         self.sessions = 0  # that this life has had
+        self.moving = 0  # the session from which it is moving to another
         self.flipped: dict[int, int] = {}  # octets that change by themselves, by address
         self.regions: list[dict[str, int]] = []
         self.scratch: dict[str, int] = {"gpa": 0, "size": 0}
@@ -50,7 +51,8 @@ class DriverActor(Frontend, Program):
         return self.by_itself
 
     def command(self, control: Path) -> Sequence[str | Path]:
-        self.linked, self.session, self.sessions, self.flipped = False, 0, 0, {}
+        self.linked, self.session, self.sessions, self.moving = False, 0, 0, 0
+        self.flipped = {}
         self.by_itself = bool(self._add["auto"])
         return [self._program, "--control", control, "--dir", self._directory]
 
@@ -79,7 +81,14 @@ class DriverActor(Frontend, Program):
             case "driver.connected":
                 self.session = int(event["session"])
                 self.sessions = self.session
-            case "driver.up" if self.sessions > 1:
+            case "migration.started":
+                self.moving = self.session
+            case "migration.cancelled" | "migration.failed":
+                self.session = self.moving if self.linked else 0
+                self.moving = 0
+            case "migration.completed":
+                self.moving = 0
+            case "driver.up" if self.sessions > 1 and not self.moving:
                 # What a backend left in posted buffers when it died is in them until they are used again.
                 self.world.background(self.pages.renew("its session is back"), f"pages of {self.name}")
             case "driver.down":

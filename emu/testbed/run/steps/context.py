@@ -11,6 +11,7 @@ from testbed.check.evidence import Event
 
 if TYPE_CHECKING:
     from testbed.run.hand import Hand
+    from testbed.run.moves import Moves
     from testbed.run.steps.change import SwitchChange
     from testbed.scenario.model import Scenario
 
@@ -85,6 +86,10 @@ class Run(Protocol):
     async def set_rate(self, flow: str, packets_per_second: float) -> None: ...
 
     async def set_queues(self, frontend: str, count: int) -> None: ...
+
+    @property
+    def moves(self) -> Moves:
+        """Guests that migrate."""
 
     # -- What `wait` looks at: each says what is missing, or nothing
     def flows_not_moving(self, flows: Sequence[str]) -> Callable[[], str]: ...

@@ -13,6 +13,7 @@ from testbed.run.steps.guest import Exec, Reboot, Reload, Reset
 from testbed.run.steps.life import Continue, Kill, Restart, Shutdown, Start, Stop
 from testbed.run.steps.log import Log
 from testbed.run.steps.memory import Chain, Flip, Kick, Poke, Resize, Rings, Virtqueue
+from testbed.run.steps.migrate import Migrate
 from testbed.run.steps.raw import Connect, Handshake, HangUp, Send
 from testbed.run.steps.timing import Label, RunFor, Wait
 from testbed.run.steps.wire import (
@@ -27,7 +28,7 @@ from testbed.run.steps.wire import (
     Slow,
 )
 from testbed.scenario.fields import at
-from testbed.scenario.mistakes import later, unknown_key
+from testbed.scenario.mistakes import unknown_key
 
 STEPS: dict[str, type[Step]] = {
     step.kind: step
@@ -60,6 +61,7 @@ STEPS: dict[str, type[Step]] = {
         Virtqueue,
         Rings,
         Log,
+        Migrate,
         Cut,
         Hold,
         Delay,
@@ -76,8 +78,6 @@ STEPS: dict[str, type[Step]] = {
     )
 }
 
-LATER = frozenset({"migrate"})
-
 
 def _one_known_key(value: Any) -> Any:
     if isinstance(value, Step):
@@ -88,8 +88,6 @@ def _one_known_key(value: Any) -> Any:
     if not isinstance(value, dict):
         raise ValueError("is no step; write one like `run: 2s`")
     for key in value:
-        if key in LATER:
-            raise at(key, later(f"the step `{key}`"))
         if key not in STEPS:
             raise at(key, unknown_key(key, STEPS).replace("unknown key", "no step", 1))
     if len(value) != 1:

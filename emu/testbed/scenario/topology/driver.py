@@ -86,6 +86,9 @@ class Driver(Model):
         "memfd",
         description="`file`: memory and rings outlive the process, and it goes on in them when started again",
     )
+    fill: bool = Field(
+        False, description="memory that nothing uses holds something, as in a guest that has run for a while"
+    )
     sealed: bool = Field(False, description="seals the memfd against shrinking and growing")
     scratch: Number64 = Field(65536, description="octets of memory for chains built by hand: buf0, buf1...")
     max_frame: int = Field(9000, ge=60, le=65535, description="the longest frame it receives, octets")
