@@ -7,16 +7,21 @@ runs (`unsupported`), and reported as such, never as a failure.
 from __future__ import annotations
 
 import json
+import shutil
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
 from testbed.run.actors.base import World
 from testbed.run.actors.switch import SwitchActor, switch_document
-from testbed.run.binaries import find_program
+from testbed.run.actors.testpmd import TestpmdActor
+from testbed.run.binaries import Lacking, find_program
+from testbed.run.flow_plan import plan_flows
+from testbed.run.steps.change import Apply, Disconnect
 from testbed.scenario.mistakes import unknown_name
 from testbed.scenario.model import Scenario
-from testbed.scenario.topology import Switch, VirtioUser
+from testbed.scenario.topology import Switch, VhostPort, VirtioUser
+from testbed.scenario.walk import walk_steps
 
 
 class Backend(ABC):
@@ -32,9 +37,9 @@ class Backend(ABC):
 
     @abstractmethod
     def switch(
-        self, name: str, spec: Switch, sockets: dict[str, Path], world: World, *, in_process: bool
+        self, name: str, spec: Switch, sockets: dict[str, Path], scenario: Scenario, world: World
     ) -> SwitchActor:
-        """`sockets`: the path of each vhost port. `in_process`: frontends live in the same process."""
+        """`sockets`: the path of each vhost port."""
 
 
 class TestbedSwitch(Backend):
@@ -50,9 +55,9 @@ class TestbedSwitch(Backend):
         return ""
 
     def switch(
-        self, name: str, spec: Switch, sockets: dict[str, Path], world: World, *, in_process: bool
+        self, name: str, spec: Switch, sockets: dict[str, Path], scenario: Scenario, world: World
     ) -> SwitchActor:
-        program = find_program(_program(spec, in_process=in_process))
+        program = find_program(_program(spec, in_process=has_in_process(scenario)))
         orders = [order.document() for order in spec.sabotage]
         arguments = ["--sabotage", json.dumps(orders)] if orders else []
         return SwitchActor(name, program, switch_document(spec, sockets, name), world, arguments)
@@ -64,7 +69,63 @@ def _program(switch: Switch, *, in_process: bool) -> str:
     return "testbed-inprocess" if in_process else "testbed-switch"
 
 
-BACKENDS: dict[str, type[Backend]] = {backend.name: backend for backend in (TestbedSwitch,)}
+class DpdkTestpmd(Backend):
+    """The stock library: net_vhost devices in dpdk-testpmd, which passes frames between the first port and the second, the
+    third and the fourth, and so on."""
+
+    name = "dpdk-testpmd"
+
+    def check_machine(self, scenario: Scenario) -> None:
+        _testpmd()
+
+    def unsupported(self, scenario: Scenario) -> str:
+        if has_in_process(scenario):
+            return "dpdk-testpmd takes no frontends into its process"
+        for _, step in walk_steps(scenario.steps):
+            if isinstance(step, Apply | Disconnect):
+                return f"dpdk-testpmd has no control socket for `{step.kind}`"
+        for name, switch in scenario.all_switches().items():
+            if why := _no_pairs(scenario, name, switch):
+                return f"dpdk-testpmd {why}"
+        return ""
+
+    def switch(
+        self, name: str, spec: Switch, sockets: dict[str, Path], scenario: Scenario, world: World
+    ) -> SwitchActor:
+        ends = {
+            frontend: port
+            for frontend, end in scenario.frontends.items()
+            for switch, port in [scenario.split_port(end.port)]
+            if switch == name
+        }
+        return TestpmdActor(name, _testpmd(), spec, sockets, ends, world)
+
+
+def _testpmd() -> Path:
+    found = shutil.which("dpdk-testpmd")
+    if found is None:
+        raise Lacking("dpdk-testpmd is missing; mend it with: apt-get install dpdk-dev")
+    return Path(found)
+
+
+def _no_pairs(scenario: Scenario, name: str, switch: Switch) -> str:
+    """Why this switch is no set of pairs of ports, or empty."""
+    if not all(isinstance(port, VhostPort) for port in switch.ports.values()):
+        return "has vhost ports only"
+    if len(switch.ports) % 2:
+        return "needs an even number of ports: it forwards from one to the next"
+    if switch.sabotage:
+        return "cannot be sabotaged"
+    order = [scenario.port_name(name, port) for port in switch.ports]
+    for flow in plan_flows(scenario, scenario.seed):
+        places = [scenario.frontends[end].port for end in (flow.source, flow.sink)]
+        there = [order.index(place) for place in places if place in order]
+        if there and (len(there) < 2 or there[0] // 2 != there[1] // 2):
+            return f"forwards between neighbouring ports only, and {flow.name} goes from {places[0]} to {places[1]}"
+    return ""
+
+
+BACKENDS: dict[str, type[Backend]] = {backend.name: backend for backend in (TestbedSwitch, DpdkTestpmd)}
 
 
 def backend_named(name: str) -> Backend:

@@ -12,7 +12,7 @@ from testbed.run.actors.frontend import Arm, Frontend
 from testbed.run.actors.load import InProcessFrontend, LoadActor, add_document
 from testbed.run.actors.proxy import ProxyActor, leg_between
 from testbed.run.actors.switch import SwitchActor
-from testbed.run.backends import Backend, has_in_process
+from testbed.run.backends import Backend
 from testbed.run.binaries import find_program
 from testbed.run.flow_plan import frontend_macs
 from testbed.run.places import Places
@@ -65,7 +65,7 @@ def make_cast(scenario: Scenario, backend: Backend, world: World, arm: Arm, kit:
     switches: dict[str, SwitchActor] = {}
     for name, spec in scenario.all_switches().items():
         sockets = {port: socket_of(scenario, world.places, name, port) for port in spec.ports}
-        switches[name] = backend.switch(name, spec, sockets, world, in_process=has_in_process(scenario))
+        switches[name] = backend.switch(name, spec, sockets, scenario, world)
     frontends = {name: _frontend(scenario, name, switches, world, arm, kit) for name in scenario.frontends}
     return Cast(switches, frontends, _proxy(scenario, world))
 

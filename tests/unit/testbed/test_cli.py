@@ -40,7 +40,7 @@ def test_help_names_every_command_and_the_exit_statuses() -> None:
          "testbed: --cell x: write KEY=VALUE, for example --cell role=client"),
         (["run", "scenarios/smoke.yaml", "--cell", "x=1"], "testbed run: --cell x=1: no axis 'x'; there are none"),
         (["run", "scenarios/smoke.yaml", "--backend", "ovs"],
-         "testbed run: --backend: no backend 'ovs'; there are testbed-switch"),
+         "testbed run: --backend: no backend 'ovs'; there are dpdk-testpmd, testbed-switch"),
         (["up", "scenarios/smoke.yaml", "--only", "f0"], "testbed up: --only f0: there is only `switch`"),
         (["test", "units"], "testbed test: no layer 'units'; there are unit, property, e2e, sanitizers, all"),
         (["list", "nowhere"], "testbed list: nowhere: there is no such directory"),

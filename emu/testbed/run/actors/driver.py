@@ -58,6 +58,9 @@ class DriverActor(Frontend, Program):
 
     async def bring_up(self) -> None:
         await self.until_event("control.up", READY_DEADLINE_S)
+        await self._add_frontend()
+
+    async def _add_frontend(self) -> None:
         added = await self.call("frontend.add", {**self._add, "auto": False})
         self.regions, self.scratch = list(added["regions"]), dict(added["scratch"])
         await self.pages.begin()  # of a memory that nobody else has seen yet
@@ -69,12 +72,11 @@ class DriverActor(Frontend, Program):
 
     async def renew(self) -> None:
         """Another guest in the same process: memory, rings and session are as on its first day. RpcFailure."""
+        self.log.gone()
         self.linked, self.session, self.flipped = False, 0, {}
-        await self.call("frontend.remove", {"name": self.name})
-        added = await self.call("frontend.add", self._add)
         self.by_itself = bool(self._add["auto"])
-        self.regions, self.scratch = list(added["regions"]), dict(added["scratch"])
-        await self.arm(self.name)
+        await self.call("frontend.remove", {"name": self.name})
+        await self._add_frontend()
 
     def taken(self, event: dict[str, Any]) -> None:
         match event.get("name"):
