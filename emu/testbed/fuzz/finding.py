@@ -13,14 +13,15 @@ from testbed.fuzz.grammar import ATTACKER, Document, Profile, Steps
 from testbed.fuzz.oracle import Violation
 
 # What leaks by one descriptor or mapping shows when it has happened more often than a checker tolerates.
-LEAK_TIMES = 20
+LEAKS, LEAK_TIMES = ("leak", "mappings"), 20
 _BROKEN = {
     "died": "the backend dies",
     "mute": "the backend leaves other ports without an answer",
     "stalled": "the victims' packets stop",
     "harmed": "the victims lose packets or get wrong ones",
     "stray": "another guest's memory is written",
-    "leak": "the backend keeps what it should have given back",
+    "leak": "the backend keeps descriptors that it should have closed",
+    "mappings": "the backend keeps memory mapped that is no longer its own",
     "unusable": "the port serves nobody any more",
     "driver": "the driver that attacks dies",
 }
@@ -44,11 +45,11 @@ class Finding:
 def scenario_text(finding: Finding, name: str, seed: int) -> str:
     """The file."""
     steps = finding.steps
-    if finding.violation.kind == "leak":
+    if not steps or "handshake" not in steps[0]:
+        steps = [{"connect": ATTACKER}, *steps]
+    if finding.violation.kind in LEAKS:
         once = [*steps, {"hang_up": ATTACKER}, *topology.new_guest()]
         steps = [{"repeat": {"times": LEAK_TIMES, "steps": once}}]
-    if steps and not _begins_with_handshake(steps):
-        steps = [{"connect": ATTACKER}, *steps]
     head = (
         f"# Found by `testbed fuzz --seed {seed}`, case {finding.case}, the attacker being: {finding.profile.name}.\n"
         f"# {finding.violation.kind}: {finding.violation.detail}\n"
@@ -59,10 +60,6 @@ def scenario_text(finding: Finding, name: str, seed: int) -> str:
     text = io.StringIO()
     yaml.dump(topology.document(name, finding.about, finding.profile, steps), text)
     return head + text.getvalue()
-
-
-def _begins_with_handshake(steps: Steps) -> bool:
-    return "handshake" in steps[0]
 
 
 def write(finding: Finding, directory: Path, name: str, seed: int) -> Path:

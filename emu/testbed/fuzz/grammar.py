@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from testbed.fuzz import messages, rings
+from testbed.fuzz import messages, rings, sequences
 from testbed.fuzz.dice import Dice
 
 Document = dict[str, Any]
@@ -39,11 +39,11 @@ class Profile:
 
 
 PROFILES = (
-    Profile("split", {"size": 64}),
+    Profile("split", {"size": 16}),
     Profile("packed", {"ring": "packed", "size": 64}),
-    Profile("split, short ring", {"size": 8, "mergeable": False}),
+    Profile("split, not mergeable", {"size": 64, "mergeable": False, "indirect": False}),
     Profile("packed, in order", {"ring": "packed", "size": 256, "in_order": True}),
-    Profile("split, event idx", {"size": 64, "event_idx": True, "need_reply": False}),
+    Profile("split, event idx", {"size": 256, "event_idx": True, "need_reply": False}),
 )
 
 
@@ -78,9 +78,11 @@ def _part(dice: Dice, profile: Profile, rings_there: bool) -> Steps:
             return [{"handshake": {"on": ATTACKER, "expect": "any"}}]
         return [messages.message(dice, ATTACKER)]
     match dice.between(0, 9):
-        case 0 | 1 | 2 | 3:
+        case 0 | 1 | 2:
             return [messages.message(dice, ATTACKER)]
-        case 4 | 5 | 6 | 7:
+        case 3 | 4:
+            return sequences.sequence(dice, ATTACKER)
+        case 5 | 6 | 7:
             return rings.chain(dice, ATTACKER, profile.packed, profile.size)
         case 8:
             return rings.disturbance(dice, ATTACKER)

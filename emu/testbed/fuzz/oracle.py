@@ -5,7 +5,8 @@ mute       it lives, and does not answer: its control socket, or the handshake m
 stalled    the victims' packets do not move any more
 harmed     they lost packets, or got wrong ones
 stray      memory of another guest was written where that guest had posted nothing
-leak       the backend holds more descriptors or mappings than before, though the attacker is gone
+leak       the backend holds more descriptors than before, though the attacker is gone
+    mappings   the same of mappings of memory
 unusable   a new and well-behaved guest on the attacked port is not served
 driver     our own side of a socket died: no fault of the backend, and a finding all the same
 """
@@ -27,6 +28,8 @@ from testbed.run.rpc import RpcFailure
 from testbed.run.steps.context import StepFailed
 
 WITHIN_S = 2.0
+_RELEASED_S = 4.0  # nobody waits for that but we
+_DYING_S = 0.5  # from the end of its sockets to the end of a process
 _LOOK_AGAIN_S = 0.003
 # As check/leaks.py has them: the C library's arenas come and stay; what a case leaks, many cases leak many times.
 _MORE_FDS, _MORE_MAPPINGS = 0, 16
@@ -70,7 +73,7 @@ class Oracle:
 
     async def begin(self) -> None:
         """RpcFailure, OSError"""
-        await self._snapshots()
+        await self._of_bystanders("snapshot")
         self._held = held_by(self._stage.switch.pid)
 
     async def while_attacked(self) -> Violation | None:
@@ -87,11 +90,17 @@ class Oracle:
             for check in checks:
                 await check()
         except Broken as broken:
-            return self._death() or broken.violation
+            return await self._why(broken.violation)
         except (StepFailed, RpcFailure, ActorError, OSError) as failure:
             # A bystander that is gone, or has no session any more, is the backend's doing as well.
-            return self._death() or Violation("stalled", str(failure))
+            return await self._why(Violation("stalled", str(failure)))
         return self._death()
+
+    async def _why(self, seen: Violation) -> Violation:
+        """A process that dies is first seen to answer no more."""
+        deadline = time.monotonic_ns() + round(_DYING_S * 1e9)
+        await self._stage.history.until(lambda: self._death() is not None, deadline)
+        return self._death() or seen
 
     def _death(self) -> Violation | None:
         for end in self._stage.history.exits:
@@ -136,39 +145,37 @@ class Oracle:
         return dict(counts[str(plan.number)])
 
     async def _pages(self) -> None:
-        for name, diff in zip(topology.BYSTANDERS, await self._of_bystanders("diff"), strict=True):
+        for name, diff in zip(
+            topology.BYSTANDERS, await self._of_bystanders("diff", renew=True), strict=True
+        ):
             if diff["stray"]:
                 first = diff["stray"][0]
                 where = f"{first['length']} octets at {first['gpa']:#x}"
                 raise Broken("stray", f"{where} of {name}'s memory were written: {first['now'][:32]}")
-        await self._snapshots()
 
-    async def _snapshots(self) -> None:
-        await self._of_bystanders("snapshot")
-
-    async def _of_bystanders(self, method: str) -> list[dict[str, Any]]:
+    async def _of_bystanders(self, method: str, **how: Any) -> list[dict[str, Any]]:
         drivers = [self._stage.driver(name) for name in topology.BYSTANDERS]
-        return list(await asyncio.gather(*(driver.do(method) for driver in drivers)))
+        return list(await asyncio.gather(*(driver.do(method, **how) for driver in drivers)))
 
     async def _released(self) -> None:
         """The end of a session takes a moment: its queues are quiesced first."""
-        deadline = time.monotonic() + WITHIN_S
+        deadline = time.monotonic() + _RELEASED_S
         while grown := self._grown(held_by(self._stage.switch.pid)):
             if time.monotonic() > deadline:
-                raise Broken("leak", grown)
+                raise Broken(*grown)
             await asyncio.sleep(_LOOK_AGAIN_S)
 
-    def _grown(self, now: Held) -> str:
+    def _grown(self, now: Held) -> tuple[str, str] | None:
         if now.fds > self._held.fds + _MORE_FDS:
-            return f"{self._held.fds} descriptors before, {now.fds} after"
+            return "leak", f"{self._held.fds} descriptors before, {now.fds} after"
         if now.mappings > self._held.mappings + _MORE_MAPPINGS:
-            return f"{self._held.mappings} mappings before, {now.mappings} after"
-        return ""
+            return "mappings", f"{self._held.mappings} mappings before, {now.mappings} after"
+        return None
 
     async def _served(self) -> None:
         await self._stage.new_guest()
         try:
-            await self._stage.do(topology.well_behaved())
+            await self._stage.do([*topology.well_behaved(), {"hang_up": ATTACKER}])
             await self._stage.gone()
         except (StepFailed, RpcFailure) as failure:
             raise Broken("unusable", f"a new guest on {ATTACKER}'s port: {failure}") from None

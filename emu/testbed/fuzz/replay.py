@@ -46,6 +46,7 @@ class Replayer:
         self._stage: tuple[Stage, Oracle] | None = None
         self._close: contextlib.AsyncExitStack = contextlib.AsyncExitStack()
         self.replays = 0
+        self.done: Steps = []  # what could be done of the last case that failed
 
     def spent(self) -> bool:
         return self.replays >= self._most or time.monotonic() > self._deadline
@@ -53,10 +54,12 @@ class Replayer:
     async def fails(self, steps: Steps, kind: str) -> bool:
         self.replays += 1
         on, oracle = await self._ready()
-        for _ in range(LEAK_TIMES if kind == "leak" else 1):
-            _, found = await attack(on, oracle, steps, thorough=True)
+        for _ in range(LEAK_TIMES if kind == "mappings" else 1):
+            played, found = await attack(on, oracle, steps, thorough=True)
             if found is not None:
                 await self.aclose()
+                if found.kind == kind:
+                    self.done = played.done
                 return found.kind == kind
         return False
 

@@ -51,6 +51,8 @@ def test_a_few_hundred_cases_send_every_request_there_is() -> None:
         "chain on receives",
         "chain write",
         "chain indirect",
+        "log",
+        "resize",
         "chain head",
         "flip",
         "poke",
