@@ -1,6 +1,7 @@
 #include "core/graph/executor.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace testbed {
 namespace {
@@ -9,6 +10,18 @@ uint64_t sum_lengths(Packet* const* packets, uint16_t count) {
   uint64_t sum = 0;
   for (uint16_t i = 0; i < count; ++i) sum += packets[i]->length;
   return sum;
+}
+
+constexpr uint32_t kEthernetHeader = 14;
+
+// The packets that have an Ethernet header, in order; returns how many.
+uint16_t without_runts(Packet* const* packets, uint16_t count, std::array<Packet*, kBurst>& kept) {
+  uint16_t whole = 0;
+  for (uint16_t i = 0; i < count; ++i) {
+    kept[whole] = packets[i];
+    whole = static_cast<uint16_t>(whole + (packets[i]->length >= kEthernetHeader));
+  }
+  return whole;
 }
 
 }  // namespace
@@ -37,7 +50,12 @@ Executor::Round Executor::poll(WorkerContext& worker) {
     source.counters->rx_packets.add(count);
     source.counters->rx_bytes.add(sum_lengths(pointers_.data(), count));
     queue_ = source.queue;
-    follow(worker, source.out, pointers_.data(), count, 0, *source.drops);
+    // No brick and no port has to expect less than a header.
+    std::array<Packet*, kBurst> kept;
+    const uint16_t whole = without_runts(pointers_.data(), count, kept);
+    if (whole < count) [[unlikely]]
+      (*source.drops)[DropReason::runt].add(static_cast<uint64_t>(count - whole));
+    if (whole > 0) follow(worker, source.out, kept.data(), whole, 0, *source.drops);
     source.port->release(worker, source.queue, packets_.data(), count);
     round.packets += count;
     ++round.bursts;

@@ -100,7 +100,13 @@ Verdict Rules::about_vring(const Message& message) const {
   return check_vring(message, said_);
 }
 
-void Rules::accepted(const Message& message) {
+bool Rules::changes_nothing(const Message& message, std::span<const FdFacts> fds) const {
+  // Deprecated, and to be ignored: the library would forget what was negotiated, and front-ends do not.
+  if (message.is(Request::RESET_OWNER)) return true;
+  return message.is(Request::SET_MEM_TABLE) && same_table(message, fds, said_);
+}
+
+void Rules::accepted(const Message& message, std::span<const FdFacts> fds) {
   switch (message.request()) {
     case Request::SET_FEATURES:
       return features_accepted(*message.as<uint64_t>());
@@ -109,6 +115,8 @@ void Rules::accepted(const Message& message) {
       return;
     case Request::SET_MEM_TABLE:
       said_.table = regions_of(message);
+      said_.files.clear();
+      for (const FdFacts& file : fds) said_.files.push_back(file.id);
       for (RingSaid& ring : said_.rings) ring.address_fresh = ring.address_fresh && ring.started();
       return;
     case Request::SET_LOG_BASE:

@@ -30,7 +30,9 @@ class Rules {
   // `fds` describes the message's descriptors, in order.
   Verdict request(const Message& message, std::span<const FdFacts> fds) const;
   // The back-end took it (or the gate did, in its place): what later messages are judged by.
-  void accepted(const Message& message);
+  void accepted(const Message& message, std::span<const FdFacts> fds);
+  // Would this change nothing? Such a message needs no back-end.
+  bool changes_nothing(const Message& message, std::span<const FdFacts> fds) const;
   // Masks and caps what the back-end offers to what this port offers.
   void reply(wire::Request request, Message& reply);
   // Does the front-end wait for an answer to this? (Specification, "Communication" and REPLY_ACK.)

@@ -90,6 +90,9 @@ void Session::start(std::unique_ptr<Backend> backend, OnAccepted on_accepted, On
   backend_->on_lost([weak](const Error& error) {
     if (auto self = weak.lock()) self->finish(EndReason::backend_lost, error.message);
   });
+  watch_.emplace(context_.io, [weak] {
+    if (auto self = weak.lock()) self->shrunk();
+  });
   channel_->start(
       [weak](Message message) {
         if (auto self = weak.lock()) self->handle(std::move(message));
@@ -102,14 +105,16 @@ void Session::start(std::unique_ptr<Backend> backend, OnAccepted on_accepted, On
 void Session::handle(Message message) {
   if (ended_) return;
   request_t_ = now_ns();
-  request_fds_ = message.fds.size();
-  Verdict verdict = rules_.request(message, describe_fds(message.fds));
+  request_fds_ = describe_fds(message.fds);
+  Verdict verdict = rules_.request(message, request_fds_);
+  if (!verdict && rules_.changes_nothing(message, request_fds_)) return answer_here(message);
+  if (!verdict)
+    if (auto ok = watch_->before(message, request_fds_); !ok)
+      verdict = Refusal{Reason::memory, ok.error().message};
   if (!verdict)
     if (auto ok = virtqueues_.observe(message); !ok) verdict = Refusal{Reason::memory, ok.error().message};
   if (verdict) return refuse(message, *verdict);
   if (vring_of(message)) make_nonblocking(message);
-  // Deprecated: to be ignored. The library would forget what was negotiated, front-ends do not.
-  if (message.is(Request::RESET_OWNER)) return answer_here(message);
   if (message.is(Request::SET_VRING_KICK)) return kick(std::move(message));
   submit(std::move(message));
 }
@@ -119,7 +124,7 @@ void Session::handle(Message message) {
 // on as if it had been obeyed: that session ends.
 void Session::refuse(const Message& message, const Refusal& refusal) {
   const bool ends = !message.needs_reply() || refusal.reason == Reason::header;
-  context_.timeline.request(message, request_fds_, request_t_, ends ? -1 : 0);
+  context_.timeline.request(message, request_fds_.size(), request_t_, ends ? -1 : 0);
   context_.refusals.note(id_, refusal, ends);
   if (ends) return finish(EndReason::refused, refusal.detail);
   reply(make_message(message.request(), wire::kFlagReply, uint64_t{1}));
@@ -140,7 +145,7 @@ void Session::submit(Message message) {
 void Session::answered(const Message& said, Result<Message> answer) {
   const std::string name(wire::request_name(said.header.request));
   const double reply_us = answer ? static_cast<double>(now_ns() - request_t_) / 1000.0 : -1;
-  context_.timeline.request(said, request_fds_, request_t_, reply_us);
+  context_.timeline.request(said, request_fds_.size(), request_t_, reply_us);
   if (!answer) return finish(EndReason::backend_lost, answer.error().message + " at " + name);
   if (Rules::says_no(said.request(), *answer)) {
     context_.refusals.note(id_, {Reason::backend, "it refused " + name}, !said.needs_reply());
@@ -177,7 +182,8 @@ void Session::note_features(uint64_t features) {
 }
 
 void Session::note_accepted(const Message& said, const Message& answer) {
-  rules_.accepted(said);
+  rules_.accepted(said, request_fds_);
+  if (said.is(Request::SET_MEM_TABLE)) virtqueues_.remap();
   if (said.is(Request::SET_FEATURES)) note_features(rules_.negotiated());
   const auto state = answer.as<wire::VringState>();
   if (said.is(Request::GET_VRING_BASE) && state && state->index < virtqueues_.count()) {
@@ -186,6 +192,7 @@ void Session::note_accepted(const Message& said, const Message& answer) {
                         rules_.negotiated());
   }
   on_accepted_(said.request());
+  watch_->accepted(said.request());
 }
 
 void Session::closed(const Error& error) {
@@ -193,6 +200,13 @@ void Session::closed(const Error& error) {
   if (reason == EndReason::deadline) context_.refusals.note(id_, {Reason::deadline, error.message}, true);
   if (reason == EndReason::protocol) context_.refusals.note(id_, {Reason::malformed, error.message}, true);
   finish(reason, error.message);
+}
+
+void Session::shrunk() {
+  if (ended_) return;
+  const Refusal refusal{Reason::shrunk, "a file of its memory or its log became shorter"};
+  context_.refusals.note(id_, refusal, true);
+  finish(EndReason::refused, refusal.detail);
 }
 
 void Session::end(EndReason reason, const std::string& detail) {

@@ -12,6 +12,7 @@
 #include "core/base/event_log.hpp"
 #include "vdev/gate/backend.hpp"
 #include "vdev/gate/channel.hpp"
+#include "vdev/gate/memory_watch.hpp"
 #include "vdev/gate/port_memory.hpp"
 #include "vdev/gate/refusals.hpp"
 #include "vdev/gate/rules.hpp"
@@ -80,6 +81,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void note_features(uint64_t features);
   void note_accepted(const Message& said, const Message& answer);
   void closed(const Error& error);
+  void shrunk();
   void finish(EndReason reason, const std::string& detail);
   nlohmann::json fields() const { return {{"port", context_.port}, {"session", id_}}; }
 
@@ -88,6 +90,7 @@ class Session : public std::enable_shared_from_this<Session> {
   uint64_t since_ns_;
   Rules rules_;
   Virtqueues virtqueues_;
+  std::optional<MemoryWatch> watch_;           // from start()
   std::map<uint32_t, Message> waiting_kicks_;  // of rings that lack a part
   std::shared_ptr<Channel> channel_;
   std::unique_ptr<Backend> backend_;
@@ -95,7 +98,7 @@ class Session : public std::enable_shared_from_this<Session> {
   OnEnd on_end_;
   PortMemory::Features before_;  // what an earlier life of this process had agreed on
   uint64_t request_t_ = 0;       // of the request that is being answered
-  size_t request_fds_ = 0;
+  std::vector<FdFacts> request_fds_;
   bool negotiated_once_ = false;
   bool ended_ = false;
 };

@@ -21,6 +21,12 @@ bool has(uint64_t features, Feature feature) {
 
 Result<void> Virtqueues::observe(const Message& message) {
   if (message.is(Request::SET_MEM_TABLE)) return guest_.set_table(message);
+  if (message.is(Request::SET_LOG_BASE)) {
+    auto log = DirtyLog::map(message.fds.front().get(), *message.as<wire::Log>());
+    if (!log) return tl::unexpected(log.error());
+    log_ = std::move(*log);
+    return {};
+  }
   const auto index = vring_of(message);
   if (!index || *index >= queues_.size()) return {};
   Virtqueue& queue = queues_[*index];
@@ -98,6 +104,14 @@ std::optional<Resumption> Virtqueues::start_split(uint16_t index, uint16_t base)
                                 .load(std::memory_order_acquire);
   if (position == 0 && base == 0) return std::nullopt;
   return Resumption{index, position, false, 0, position == base ? "frontend" : "used_index", base};
+}
+
+void Virtqueues::remap() {
+  for (Virtqueue& queue : queues_) {
+    if (!queue.packed) continue;
+    auto ring = PackedRing::map(guest_, queue.address->descriptor, queue.address->used, queue.size);
+    queue.packed = ring ? std::move(*ring) : nullptr;
+  }
 }
 
 void Virtqueues::stopped(uint16_t index, uint16_t position, uint64_t features) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "vdev/gate/dirty_log.hpp"
 #include "vdev/gate/guest_memory.hpp"
 #include "vdev/gate/packed_ring.hpp"
 #include "vdev/gate/port_memory.hpp"
@@ -39,12 +40,16 @@ class Virtqueues {
   uint16_t count() const { return static_cast<uint16_t>(queues_.size()); }
   const Virtqueue& queue(uint16_t index) const { return queues_[index]; }
   const GuestMemory& guest_memory() const { return guest_; }
+  // Empty: there is none yet.
+  const std::shared_ptr<const DirtyLog>& log() const { return log_; }
 
   // A request that passed the rules, before the back-end gets it. Errc::protocol: it cannot be.
   Result<void> observe(const Message& message);
   // For a SET_VRING_KICK, before the back-end gets it: how the ring goes on. nullopt: as the front-end said,
   // from its start.
   std::optional<Resumption> start(uint16_t index, uint64_t features);
+  // Another memory table is in force: rings that are looked at are looked at there.
+  void remap();
   // The back-end's reply to GET_VRING_BASE: the queue has stopped there.
   void stopped(uint16_t index, uint16_t position, uint64_t features);
 
@@ -54,6 +59,7 @@ class Virtqueues {
 
   PortMemory& memory_;
   GuestMemory guest_;
+  std::shared_ptr<const DirtyLog> log_;
   std::vector<Virtqueue> queues_;
 };
 

@@ -7,14 +7,6 @@ namespace {
 
 using nlohmann::json;
 
-std::optional<uint16_t> split_index(const gate::GuestMemory& memory, uint64_t ring) {
-  if (ring % 4 != 0) return std::nullopt;
-  const auto mapped = memory.map(ring, sizeof(wire::SplitUsed));  // both rings begin with flags and index
-  if (!mapped) return std::nullopt;
-  return std::atomic_ref(reinterpret_cast<wire::SplitUsed*>((*mapped)->begin())->index)
-      .load(std::memory_order_relaxed);
-}
-
 // For split rings the indexes, for packed rings the slots, up to which the driver made buffers available and
 // got them back.
 void add_positions(json& entry, const gate::Virtqueue& queue, const gate::GuestMemory& guest,
@@ -32,12 +24,22 @@ void add_positions(json& entry, const gate::Virtqueue& queue, const gate::GuestM
 
 }  // namespace
 
+std::optional<uint16_t> split_index(const gate::GuestMemory& memory, uint64_t ring) {
+  if (ring % 4 != 0) return std::nullopt;
+  const auto mapped = memory.map(ring, sizeof(wire::SplitUsed));  // both rings begin with flags and index
+  if (!mapped) return std::nullopt;
+  return std::atomic_ref(reinterpret_cast<wire::SplitUsed*>((*mapped)->begin())->index)
+      .load(std::memory_order_relaxed);
+}
+
 json describe_session(const gate::Session& session, const std::vector<bool>& enabled,
                       const gate::PortMemory& memory) {
   const gate::Rules& rules = session.rules();
   json regions = json::array();
   for (const auto& region : session.virtqueues().guest_memory().regions())
-    regions.push_back({{"gpa", gate::hex(region.where.guest_address)}, {"size", region.where.size}});
+    regions.push_back({{"gpa", gate::hex(region.where.guest_address)},
+                       {"size", region.where.size},
+                       {"sealed", !gate::describe_fd(region.file.get()).shrinkable}});
   json queues = json::array();
   for (uint16_t i = 0; i < session.virtqueues().count(); ++i) {
     const gate::Virtqueue& queue = session.virtqueues().queue(i);

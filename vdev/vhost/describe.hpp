@@ -3,11 +3,15 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <vector>
 
 #include "vdev/gate/session.hpp"
 
 namespace testbed::vhost {
+
+// The index of a split ring's available or used ring, as it stands in the guest's memory.
+std::optional<uint16_t> split_index(const gate::GuestMemory& memory, uint64_t ring);
 
 // `enabled` by virtqueue.
 nlohmann::json describe_session(const gate::Session& session, const std::vector<bool>& enabled,

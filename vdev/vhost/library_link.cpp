@@ -58,6 +58,11 @@ Result<void> LibraryLink::connect(boost::asio::io_context& io) {
 }
 
 void LibraryLink::submit(gate::Message request, Answer answer) {
+  if (discard_instead(request))
+    return answer(gate::make_message(request.request(), wire::kFlagReply, uint64_t{0}));
+  auto stand_in = LogStandIn::replace(request);
+  if (!stand_in) return answer(tl::unexpected(stand_in.error()));
+  stand_in_ = std::move(*stand_in);
   request.header.flags |= wire::kFlagNeedReply;
   answer_ = std::move(answer);
   patience_.expires_after(kPatience);
@@ -67,8 +72,20 @@ void LibraryLink::submit(gate::Message request, Answer answer) {
   channel_->send(std::move(request));
 }
 
+// SET_VRING_ENABLE of a guest's transmit queue that is walked, or was.
+bool LibraryLink::discard_instead(const gate::Message& request) {
+  if (!request.is(wire::Request::SET_VRING_ENABLE)) return false;
+  const auto state = *request.as<wire::VringState>();
+  if (!registration_->discard(static_cast<uint16_t>(state.index), state.num == 0)) return false;
+  registration_->listener.device_changed();
+  return state.num == 0;
+}
+
 void LibraryLink::received(gate::Message message) {
   patience_.cancel();
+  // An error has 8 octets, a log that was taken an empty answer.
+  if (const auto stand_in = std::exchange(stand_in_, std::nullopt); stand_in && message.payload.empty())
+    if (auto ok = stand_in->resolve(); !ok) return closed(ok.error());
   channel_->next();
   // Handed over before it is called: the answer may bring the next request.
   if (const Answer answer = std::exchange(answer_, nullptr)) answer(std::move(message));

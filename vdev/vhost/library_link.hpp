@@ -15,6 +15,7 @@
 
 #include "vdev/gate/backend.hpp"
 #include "vdev/gate/channel.hpp"
+#include "vdev/vhost/log_stand_in.hpp"
 
 namespace testbed::vhost {
 
@@ -23,6 +24,10 @@ struct Device {
   int vid = -1;
   bool running = false;  // between new_device and destroy_device
   std::bitset<wire::kMaxVrings> enabled;
+  // The front-end disabled it after it was enabled. A guest's transmit queue stays enabled in the library
+  // then, which would leave the packets of a disabled one where they are; they are to be discarded
+  // (specification, "Ring states").
+  std::bitset<wire::kMaxVrings> discarded;
 };
 
 class DeviceListener {
@@ -55,6 +60,7 @@ class LibraryLink final : public gate::Backend {
  private:
   LibraryLink(boost::asio::io_context& io, std::shared_ptr<Registration> registration);
   Result<void> connect(boost::asio::io_context& io);
+  bool discard_instead(const gate::Message& request);
   void received(gate::Message message);
   void closed(const Error& error);
 
@@ -62,6 +68,7 @@ class LibraryLink final : public gate::Backend {
   std::shared_ptr<gate::Channel> channel_;
   boost::asio::steady_timer patience_;
   Answer answer_;
+  std::optional<LogStandIn> stand_in_;  // of the request that is being answered
   std::function<void(const Error&)> lost_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // a timer that has fired cannot be cancelled
 };

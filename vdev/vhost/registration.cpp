@@ -140,6 +140,14 @@ void Registration::enabled(uint16_t vring, bool on) {
   post_change();
 }
 
+bool Registration::discard(uint16_t vring, bool on) {
+  const std::lock_guard lock(mutex);
+  if (vring % 2 == 0 || vring >= device.enabled.size() || device.discarded[vring] == on) return false;
+  if (on && !(device.running && device.enabled[vring])) return false;
+  device.discarded[vring] = on;
+  return true;
+}
+
 void Registration::post_change() {
   boost::asio::post(io, [weak = weak_from_this()] {
     const auto self = weak.lock();

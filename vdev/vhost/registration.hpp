@@ -25,6 +25,9 @@ struct Registration : std::enable_shared_from_this<Registration> {
   void stopped();
   void enabled(uint16_t vring, bool on);
 
+  // Control thread. True if it changed: only a queue that the library has enabled can be discarded.
+  bool discard(uint16_t vring, bool on);
+
   void post_change();
 
   boost::asio::io_context& io;

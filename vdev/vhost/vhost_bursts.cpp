@@ -31,7 +31,7 @@ constexpr uint16_t to_guest(uint16_t pair) {
 // an old one.
 int want_kicks(const SessionView& view, const QueueView& queue, uint16_t vring, bool on) {
   const int result = rte_vhost_enable_guest_notification(view.vid, vring, on);
-  if (queue.event_gpa) rte_vhost_log_write(view.vid, queue.event_gpa, queue.event_size);
+  if (queue.event_gpa && view.log) view.log->mark(queue.event_gpa, queue.event_size);
   return result;
 }
 
@@ -99,7 +99,11 @@ class Taken {
 
 uint16_t VhostPort::receive(WorkerContext& worker, uint16_t queue, Packet* packets) {
   const SessionView* view = view_.load(std::memory_order_acquire);
-  if (view == nullptr || !view->receive[queue].enabled) return 0;
+  if (view == nullptr || !view->receive[queue].walked()) return 0;
+  if (view->receive[queue].discard) [[unlikely]] {
+    discard(worker, *view, queue);
+    return 0;
+  }
   if (quieted_[queue] != view->serial) [[unlikely]]
     quiet(*view, queue);
   std::array<rte_mbuf*, kBurst> frames;
@@ -114,9 +118,23 @@ uint16_t VhostPort::receive(WorkerContext& worker, uint16_t queue, Packet* packe
                   .kind = PayloadKind::mbuf,
                   .flags = 0};
   }
+  if (count == 0) {
+    std::atomic<uint32_t>& in_vain = watched_[queue].in_vain;
+    in_vain.store(in_vain.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
   if (count > 0 && !heard_.load(std::memory_order_relaxed)) [[unlikely]]
     note_first_packet(queue);
   return count;
+}
+
+// Takes what a disabled guest's queue has and gives the buffers back. A RARP frame that the library had to
+// hand out would be lost with it; it comes when the queues of a migrated guest are enabled.
+void VhostPort::discard(WorkerContext& worker, const SessionView& view, uint16_t pair) {
+  std::array<rte_mbuf*, kBurst> frames;
+  const uint16_t count = dequeue(worker, view, pair, frames.data());
+  rte_pktmbuf_free_bulk(frames.data(), count);
+  std::atomic<uint64_t>& discarded = watched_[pair].discarded;
+  discarded.store(discarded.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
 }
 
 uint16_t VhostPort::dequeue(WorkerContext& worker, const SessionView& view, uint16_t pair,
@@ -215,9 +233,11 @@ void VhostPort::quiet(const SessionView& view, uint16_t pair) {
 
 int VhostPort::arm(uint16_t queue) {
   const SessionView* view = view_.load(std::memory_order_acquire);
-  if (view == nullptr || !view->receive[queue].enabled) return kQuiet;
+  if (view == nullptr || !view->receive[queue].walked()) return kQuiet;
   const QueueView& lane = view->receive[queue];
   if (!lane.kick || (view->packed && !lane.ring)) return kNap;
+  // There will be work for ever; looking now and then is enough.
+  if (watched_[queue].stuck.load(std::memory_order_relaxed)) return kNap;
   if (want_kicks(*view, lane, from_guest(queue), true) != 0) return kNap;
   // What the driver made available before it saw that it should kick is found here.
   std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -228,7 +248,7 @@ int VhostPort::arm(uint16_t queue) {
 
 void VhostPort::disarm(uint16_t queue) {
   const SessionView* view = view_.load(std::memory_order_acquire);
-  if (view == nullptr || !view->receive[queue].enabled || !view->receive[queue].kick) return;
+  if (view == nullptr || !view->receive[queue].walked() || !view->receive[queue].kick) return;
   want_kicks(*view, view->receive[queue], from_guest(queue), false);
   // The peer may have made it a blocking descriptor: read only what is there.
   pollfd kick = {view->receive[queue].kick->get(), POLLIN, 0};

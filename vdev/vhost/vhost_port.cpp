@@ -64,7 +64,10 @@ VhostPort::VhostPort(std::string name, uint16_t queue_pairs, PortEnvironment& en
       memory_(std::move(memory)),
       reported_(2u * queue_pairs),
       quieted_(std::make_unique<uint64_t[]>(queue_pairs)),
-      turns_(std::make_unique<Turn[]>(queue_pairs)) {
+      turns_(std::make_unique<Turn[]>(queue_pairs)),
+      watched_(std::make_unique<Watched[]>(queue_pairs)),
+      detectors_(queue_pairs),
+      look_again_(environment.io) {
   doorbell_.add(this, [this] { report_first_packet(); });
 }
 
@@ -90,8 +93,11 @@ Result<std::unique_ptr<gate::Backend>> VhostPort::open_backend(gate::Session& se
 }
 
 void VhostPort::message_accepted(wire::Request request) {
-  if (request == wire::Request::NET_SET_MTU) device_changed();
-  if (request != wire::Request::SEND_RARP) return;
+  using wire::Request;
+  if (request == Request::NET_SET_MTU || request == Request::SET_MEM_TABLE ||
+      request == Request::SET_LOG_BASE || request == Request::SET_FEATURES)
+    device_changed();
+  if (request != Request::SEND_RARP) return;
   // The library hands the frame out with the next burst of any queue, and does so for an empty ring too.
   rarp_.store(true, std::memory_order_release);
   environment_.quiescence.wake();
@@ -127,6 +133,7 @@ void VhostPort::device_changed() {
   report_queues(now);
   environment_.quiescence.wait();
   environment_.quiescence.wake();
+  look_for_stuck_rings();
 }
 
 void VhostPort::device_stopping() {
@@ -163,12 +170,18 @@ std::unique_ptr<SessionView> VhostPort::make_view(const Device& device) {
   view->serial = ++last_serial_;
   view->mergeable = (session.rules().negotiated() & bit(Feature::NET_MRG_RXBUF)) != 0;
   view->packed = (session.rules().negotiated() & bit(Feature::RING_PACKED)) != 0;
+  if ((session.rules().negotiated() & bit(Feature::LOG_ALL)) != 0) view->log = session.virtqueues().log();
   uint16_t mtu = 0;
   view->max_frame = rte_vhost_get_mtu(device.vid, &mtu) == 0 && mtu > 0 ? mtu + kFrameOverhead : UINT32_MAX;
   const auto queue_view = [&](uint16_t vring) {
     const gate::Virtqueue& queue = session.virtqueues().queue(vring);
-    QueueView lane{device.enabled[vring], queue.size, queue.packed,
-                   queue.packed ? &memory_.ring(vring) : nullptr, queue.kick};
+    const bool discard = device.discarded[vring];
+    QueueView lane{device.enabled[vring] && !discard,
+                   device.enabled[vring] && discard,
+                   queue.size,
+                   queue.packed,
+                   queue.packed ? &memory_.ring(vring) : nullptr,
+                   queue.kick};
     place_event_word(lane, queue, session);
     return lane;
   };
@@ -224,6 +237,7 @@ nlohmann::json VhostPort::describe() const {
                                                      : "handshake"}};
   if (const std::string error = endpoint_->last_error(); !error.empty()) all["last_error"] = error;
   if (session != nullptr) all["session"] = describe_session(*session, reported_, memory_);
+  if (session != nullptr) add_watched(all["session"]["queues"]);
   return all;
 }
 

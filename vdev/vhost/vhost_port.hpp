@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <boost/asio/steady_timer.hpp>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -14,6 +15,7 @@
 #include "vdev/vhost/doorbell.hpp"
 #include "vdev/vhost/library_link.hpp"
 #include "vdev/vhost/session_view.hpp"
+#include "vdev/vhost/stuck_detector.hpp"
 
 struct rte_mbuf;
 
@@ -54,6 +56,7 @@ class VhostPort final : public Port, private gate::SessionHost, private DeviceLi
   void device_stopping() override;
 
   // -- Hot
+  void discard(WorkerContext& worker, const SessionView& view, uint16_t pair);
   uint16_t dequeue(WorkerContext& worker, const SessionView& view, uint16_t pair, rte_mbuf** frames);
   uint16_t enqueue(const SessionView& view, uint16_t pair, rte_mbuf** frames, uint16_t count,
                    uint32_t octets);
@@ -68,6 +71,9 @@ class VhostPort final : public Port, private gate::SessionHost, private DeviceLi
   std::unique_ptr<SessionView> make_view(const Device& device);
   void report_queues(const SessionView& now);
   void report_first_packet();
+  void look_for_stuck_rings();
+  std::optional<StuckDetector::Look> look_at(uint16_t pair) const;
+  void add_watched(nlohmann::json& queues) const;
 
   const uint16_t queue_pairs_;
   PortEnvironment& environment_;
@@ -95,6 +101,16 @@ class VhostPort final : public Port, private gate::SessionHost, private DeviceLi
     std::atomic_flag taken;
   };
   std::unique_ptr<Turn[]> turns_;
+  // Of a pair's receive queue; its worker: written (but for `stuck`), control: read.
+  struct alignas(64) Watched {
+    std::atomic<uint32_t> in_vain = 0;    // polls that yielded nothing
+    std::atomic<uint64_t> discarded = 0;  // packets thrown away while the queue was disabled
+    std::atomic<bool> stuck = false;      // control: written
+  };
+  std::unique_ptr<Watched[]> watched_;
+  std::vector<StuckDetector> detectors_;
+  boost::asio::steady_timer look_again_;
+  bool looking_ = false;
 };
 
 }  // namespace testbed::vhost

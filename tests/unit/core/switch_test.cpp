@@ -80,7 +80,7 @@ BOOST_FIXTURE_TEST_CASE(what_may_not_be_forwarded_is_dropped_by_name, Lan) {
   p0.inject(frame(kBpdu | uint64_t{0x0f} << 40, station(1)));
   p0.inject(frame(station(1), station(1)));  // behind the port it came from
   run();
-  BOOST_TEST(drops("lan", DropReason::runt) == 2u);
+  BOOST_TEST(drops("p0", DropReason::runt) == 2u);
   BOOST_TEST(drops("lan", DropReason::bad_source) == 2u);
   BOOST_TEST(drops("lan", DropReason::reserved) == 2u);
   BOOST_TEST(drops("lan", DropReason::hairpin) == 1u);

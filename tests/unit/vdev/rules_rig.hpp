@@ -98,7 +98,7 @@ struct RulesRig {
   // Judges, and if it may pass goes on as if the back-end had taken it.
   std::string take(const Said& step) {
     const std::string reason = judge(step);
-    if (reason.empty()) rules.accepted(step.message);
+    if (reason.empty()) rules.accepted(step.message, step.fds);
     return reason;
   }
 

@@ -1,5 +1,6 @@
 #include "vdev/gate/rules/memory_rules.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -30,6 +31,13 @@ Verdict check_region(size_t i, const wire::MemoryRegion& region, const FdFacts& 
     return bad(i, "it ends at " + std::to_string(region.mmap_offset + region.size) + " in a file of " +
                       std::to_string(file.size) + " bytes");
   return kPass;
+}
+
+// As librte_vhost compares tables: it keeps the old mappings if these are equal.
+bool same_addresses(std::span<const wire::MemoryRegion> a, std::span<const wire::MemoryRegion> b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
+    return x.guest_address == y.guest_address && x.size == y.size && x.user_address == y.user_address;
+  });
 }
 
 Verdict check_overlaps(std::span<const wire::MemoryRegion> regions) {
@@ -70,10 +78,22 @@ Verdict check_memory(const Message& message, std::span<const FdFacts> fds, const
   for (size_t i = 0; i < fds.size(); ++i)
     if (auto refusal = check_region(i, after.table[i], fds[i])) return refusal;
   if (auto refusal = check_overlaps(after.table)) return refusal;
+  if (same_addresses(after.table, said.table) && !same_table(message, fds, said))
+    return Refusal{Reason::memory,
+                   "the same addresses as before in another file; the library would not notice"};
   for (size_t i = 0; i < after.rings.size(); ++i)
     if (after.rings[i].started() && check_ring(i, after))
       return Refusal{Reason::memory, "virtqueue " + std::to_string(i) + " runs and would lie outside"};
   return check_log_coverage(after);
+}
+
+bool same_table(const Message& message, std::span<const FdFacts> fds, const Said& said) {
+  const auto regions = regions_of(message);
+  const auto same_offset = [](const auto& x, const auto& y) { return x.mmap_offset == y.mmap_offset; };
+  const auto same_file = [](const FdFacts& fd, const FileId& file) { return fd.id == file; };
+  return same_addresses(regions, said.table) &&
+         std::equal(regions.begin(), regions.end(), said.table.begin(), same_offset) &&
+         std::equal(fds.begin(), fds.end(), said.files.begin(), said.files.end(), same_file);
 }
 
 bool in_one_region(std::span<const wire::MemoryRegion> table, uint64_t user, uint64_t length) {

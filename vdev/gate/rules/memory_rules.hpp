@@ -20,6 +20,9 @@ Verdict check_region_count(const Message& message);
 // After it.
 Verdict check_memory(const Message& message, std::span<const FdFacts> fds, const Said& said);
 
+// Is this the table that is in force, region for region and file for file?
+bool same_table(const Message& message, std::span<const FdFacts> fds, const Said& said);
+
 // Does [user, user + length) lie in one region?
 bool in_one_region(std::span<const wire::MemoryRegion> table, uint64_t user, uint64_t length);
 

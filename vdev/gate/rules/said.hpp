@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "vdev/gate/fd_facts.hpp"
 #include "vdev/wire/vhost_user.hpp"
 #include "vdev/wire/virtio_features.hpp"
 
@@ -32,6 +33,7 @@ struct Said {
   uint64_t protocol = 0;
   bool features_set = false;
   std::vector<wire::MemoryRegion> table;
+  std::vector<FileId> files;         // of the regions
   std::optional<uint64_t> log_size;  // octets of the bitmap
   std::vector<RingSaid> rings;
 

@@ -1,0 +1,68 @@
+// The part of VhostPort that looks after rings which yield nothing: stuck ones, and disabled ones.
+#include <rte_vhost.h>
+
+#include "vdev/vhost/describe.hpp"
+#include "vdev/vhost/vhost_port.hpp"
+
+namespace testbed::vhost {
+namespace {
+
+constexpr std::chrono::milliseconds kBetweenLooks{400};
+
+}  // namespace
+
+// While there is a session; the timer ends with the port.
+void VhostPort::look_for_stuck_rings() {
+  if (std::exchange(looking_, true)) return;
+  look_again_.expires_after(kBetweenLooks);
+  look_again_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    looking_ = false;
+    if (link_ == nullptr || endpoint_->session() == nullptr) return;
+    for (uint16_t pair = 0; pair < queue_pairs_; ++pair) {
+      if (detectors_[pair].look(look_at(pair)))
+        environment_.events.emit("ring.stuck",
+                                 {{"port", name()}, {"session", session_id_}, {"queue", 2 * pair + 1}});
+      watched_[pair].stuck.store(detectors_[pair].stuck(), std::memory_order_relaxed);
+    }
+    look_for_stuck_rings();
+  });
+}
+
+// The view is there as long as the device cannot stop. The library's locks must not be waited for here:
+// whoever holds them may be waiting to say that it stops.
+std::optional<StuckDetector::Look> VhostPort::look_at(uint16_t pair) const {
+  const auto vring = static_cast<uint16_t>(2 * pair + 1);
+  const gate::Virtqueues& virtqueues = endpoint_->session()->virtqueues();
+  const gate::Virtqueue& queue = virtqueues.queue(vring);
+  StuckDetector::Look now{0, false, watched_[pair].in_vain.load(std::memory_order_relaxed)};
+  bool walked = false;
+  link_->while_running([&](const Device& device) {
+    const SessionView* view = view_.load(std::memory_order_acquire);
+    if (view == nullptr || !view->receive[pair].walked()) return;
+    if (view->packed) {
+      if (!queue.packed) return;
+      now.position = memory_.ring(vring).state.load(std::memory_order_relaxed).position;
+      now.waiting = queue.packed->available(now.position);
+      walked = true;
+    } else if (queue.address) {
+      uint16_t used;
+      const auto available = split_index(virtqueues.guest_memory(), queue.address->available);
+      if (!available || rte_vhost_get_vring_base(device.vid, vring, &now.position, &used) != 0) return;
+      now.waiting = *available != now.position;
+      walked = true;
+    }
+  });
+  return walked ? std::optional(now) : std::nullopt;
+}
+
+void VhostPort::add_watched(nlohmann::json& queues) const {
+  for (nlohmann::json& queue : queues) {
+    const auto index = queue["index"].get<uint16_t>();
+    if (index % 2 == 0) continue;
+    queue["discarded"] = watched_[index / 2].discarded.load(std::memory_order_relaxed);
+    queue["stuck"] = detectors_[index / 2].stuck();
+  }
+}
+
+}  // namespace testbed::vhost
