@@ -40,7 +40,7 @@ ATTACKS: list[tuple[str, Attack]] = [
     ("descriptors", {"message": "SET_LOG_BASE", "payload": {"size": 4096, "offset": 0}, "fds": ["readonly 4096"]}),
 ]  # fmt: skip
 
-TABLE = {"gpa": "0x100000000", "size": 8192, "user": "0x7f0000000000", "offset": 0}
+TABLE: dict[str, Any] = {"gpa": "0x100000000", "size": 8192, "user": "0x7f0000000000", "offset": 0}
 for reason, change, backing in [
     ("memory", {"size": 0}, "memfd 8192"),
     ("memory", {"size": 16384}, "memfd 8192"),
