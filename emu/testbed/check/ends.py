@@ -21,9 +21,16 @@ from collections.abc import Iterable, Iterator
 
 from testbed.check.equation import Equation
 from testbed.check.evidence import Document, Evidence, FlowEvidence
-from testbed.check.topology import by_hand, frontends_of, lives_of, places_of, port_counters, port_of
+from testbed.check.topology import (
+    RESETTING,
+    by_hand,
+    frontends_of,
+    lives_of,
+    places_of,
+    port_counters,
+    port_of,
+)
 
-_RESETTING = frozenset({"kill", "restart", "shutdown", "reboot", "reset", "reload", "queues"})
 _DEFAULT_RING = 256
 # Counters of a switch are published once a burst, bins of the ends have a width: both blur the edges of a span of time.
 _BLUR_NS = 20_000_000
@@ -45,7 +52,7 @@ def end_equations(evidence: Evidence) -> Iterator[tuple[str, Equation]]:
 
 
 def _counts_anew(evidence: Evidence, frontend: str) -> bool:
-    if any(fault.kind in _RESETTING and frontend in fault.targets for fault in evidence.faults):
+    if any(fault.kind in RESETTING and frontend in fault.targets for fault in evidence.faults):
         return True
     flows = evidence.flows.values()
     return any(flow.source == frontend and flow.sender_incarnations > 1 for flow in flows) or any(

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from testbed.check.evidence import Document, Event, Evidence, FlowEvidence
+from testbed.check.topology import RESETTING
 
 Span = tuple[int, int]
 
@@ -140,7 +141,7 @@ def _before_this_life(evidence: Evidence, flow: FlowEvidence) -> list[Outage]:
     moving = [event.t for event in _moving(evidence.events, flow)]
     outages = []
     for fault in evidence.faults:
-        if flow.sink in fault.targets and any(t < fault.start for t in moving):
+        if fault.kind in RESETTING and flow.sink in fault.targets and any(t < fault.start for t in moving):
             end = min((t for t in moving if t > fault.start), default=None)
             outages.append(Outage(fault.start, evidence.end if end is None else end, open=end is None))
     return outages

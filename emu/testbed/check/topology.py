@@ -79,6 +79,9 @@ def touched(evidence: Evidence, flow: FlowEvidence) -> set[str]:
     return {flow.source, flow.sink, *(place[0] for place in places if place is not None)}
 
 
+# Faults after which a frontend counts from 0: its process or its guest's driver began anew.
+RESETTING = frozenset({"kill", "restart", "shutdown", "reboot", "reset", "reload", "queues"})
+
 # Steps that put chains of their own into a driver's rings, change them behind its back, or say something else of them to
 # the backend than stands in them.
 _BY_HAND = frozenset({"chain", "poke", "flip", "send", "handshake", "resize"})

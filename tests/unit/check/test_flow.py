@@ -166,6 +166,12 @@ def test_a_receiver_started_anew_still_has_the_outage_that_its_death_made() -> N
     assert finding(evidence, "flow", "probe", "lost").verdict == "unknown"
 
 
+def test_a_fault_that_a_receiver_lived_through_is_no_outage_of_a_life_before() -> None:
+    evidence = with_flow(reconnect(), "probe", receiver={"outages": []}, receiver_incarnations=2)
+    lived = [Fault("kill", ("g1",), KILL, DOWN[1]), Fault("hang_up", ("g1",), KILL + 3 * MS, DOWN[1])]
+    assert len(result(judge(replace(evidence, faults=lived)), "flow", "probe").measured["outages_ms"]) == 1
+
+
 def test_a_receiver_that_never_came_back_is_an_open_outage() -> None:
     evidence = with_flow(reconnect(), "probe", receiver={"outages": []}, receiver_incarnations=2)
     early = [event for event in evidence.events if event.t < KILL]
