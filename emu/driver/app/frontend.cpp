@@ -150,6 +150,8 @@ void Frontend::disconnect(const std::string& reason) {
   data_.run([&] { device_->stop(); });
   at_.handshake.reset();
   at_.backend.reset();
+  past_session_ = sessions_;
+  past_log_ = at_.session->log();
   at_.session.reset();
   emit("driver.down", {{"session", sessions_}, {"reason", reason}});
 }

@@ -45,6 +45,11 @@ class Frontend {
 
   // -- For jobs
   Session* session() { return at_.session.get(); }
+  // How many there were: the number of the one that is up, or was last; and the messages of the one that
+  // ended last.
+  uint64_t sessions() const { return sessions_; }
+  uint64_t past_session() const { return past_session_; }
+  const std::deque<Exchange>& past_log() const { return past_log_; }
   DirtyLog* log() { return log_.get(); }
   std::map<std::string, Fd>& descriptors() { return descriptors_; }
   void set_automatic(bool on) { automatic_ = on; }
@@ -121,6 +126,8 @@ class Frontend {
   std::unique_ptr<Migration> migration_;
   nlohmann::json last_migration_;
   uint64_t sessions_ = 0;
+  uint64_t past_session_ = 0;
+  std::deque<Exchange> past_log_;
   bool fresh_ = false;  // the next rings begin empty
   bool kept_ = false;   // the rings went on from where an earlier session left them
   std::unique_ptr<DirtyLog> log_;

@@ -130,25 +130,37 @@ Result<json> queues(Frontend& frontend, const json& params) {
   return json::object();
 }
 
+namespace {
+
+json line_of(const Exchange& entry) {
+  json line = {{"n", entry.n},
+               {"t", entry.t_ns},
+               {"from", entry.from_backend ? "backend" : "frontend"},
+               {"request", entry.request},
+               {"name", wire::request_name(entry.request)},
+               {"flags", entry.flags},
+               {"size", entry.size},
+               {"fds", entry.fds}};
+  if (entry.reply_us) line["reply_us"] = entry.reply_us;
+  if (entry.number) line["u64"] = *entry.number;
+  if (!entry.error.empty()) line["error"] = entry.error;
+  return line;
+}
+
+}  // namespace
+
 Result<json> messages(Frontend& frontend, const json& params) {
-  json list = json::array();
   const uint64_t since = params.value("since", uint64_t{0});
-  if (frontend.session())
-    for (const Exchange& entry : frontend.session()->log()) {
-      if (entry.n < since) continue;
-      json line = {{"n", entry.n},
-                   {"t", entry.t_ns},
-                   {"from", entry.from_backend ? "backend" : "frontend"},
-                   {"request", entry.request},
-                   {"name", wire::request_name(entry.request)},
-                   {"flags", entry.flags},
-                   {"size", entry.size},
-                   {"fds", entry.fds}};
-      if (entry.reply_us) line["reply_us"] = entry.reply_us;
-      if (entry.number) line["u64"] = *entry.number;
-      if (!entry.error.empty()) line["error"] = entry.error;
-      list.push_back(std::move(line));
-    }
+  const uint64_t wanted = params.value("session", frontend.sessions());
+  json list = json::array();
+  const auto take = [&](const std::deque<Exchange>& log) {
+    for (const Exchange& entry : log)
+      if (entry.n >= since) list.push_back(line_of(entry));
+  };
+  if (frontend.session() && wanted == frontend.sessions())
+    take(frontend.session()->log());
+  else if (wanted == frontend.past_session())
+    take(frontend.past_log());
   return json{{"messages", std::move(list)}};
 }
 

@@ -11,7 +11,7 @@ from testbed.report.model import Cell
 
 Document = dict[str, Any]
 
-MESSAGE = "session.message"
+MESSAGES = ("session.message", "driver.message")  # as the switch saw them, and as a driver did
 # What a page of twenty cells can hold and still open at once; the rest stays in history.jsonl.
 MAX_STEPS, MAX_SESSIONS, MAX_MESSAGES, MAX_EVENTS = 200, 24, 120, 600
 
@@ -54,7 +54,7 @@ def steps_view(cell: Cell, evidence: Evidence | None) -> Document:
 
 def sessions_view(evidence: Evidence | None) -> Document:
     """The last sessions of all ports; earlier ones are rarely what one looks for."""
-    events = [] if evidence is None else [event for event in evidence.events if event.name == MESSAGE]
+    events = [] if evidence is None else [event for event in evidence.events if event.name in MESSAGES]
     sessions: dict[tuple[str, str, Any], list[Event]] = {}
     for event in events:
         key = (event.actor, str(event.fields.get("port", "")), event.fields.get("session"))
@@ -69,7 +69,8 @@ def _session(evidence: Evidence, key: tuple[str, str, Any], messages: list[Event
     took = show_ns(messages[-1].t - messages[0].t)
     more = f", the first {MAX_MESSAGES} of them" if len(messages) > MAX_MESSAGES else ""
     start = at(evidence, messages[0].t)
-    title = f"{actor} port {port}, session {session}: {len(messages)} messages in {took}, from {start}{more}"
+    where = f"{actor} port {port}" if port else actor
+    title = f"{where}, session {session}: {len(messages)} messages in {took}, from {start}{more}"
     before = [messages[0], *messages]
     rows = [_message(evidence, event, earlier) for event, earlier in zip(messages, before, strict=False)]
     return {"title": title, "messages": rows[:MAX_MESSAGES]}
@@ -92,7 +93,7 @@ def _message(evidence: Evidence, event: Event, earlier: Event) -> Document:
 
 def events_view(evidence: Evidence | None) -> Document:
     """Everything but messages. When there are too many, the beginning and the end are kept."""
-    events = [] if evidence is None else [event for event in evidence.events if event.name != MESSAGE]
+    events = [] if evidence is None else [event for event in evidence.events if event.name not in MESSAGES]
     left_out = max(0, len(events) - MAX_EVENTS)
     if left_out:
         events = events[: MAX_EVENTS // 2] + events[-MAX_EVENTS // 2 :]

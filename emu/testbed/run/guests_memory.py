@@ -44,6 +44,13 @@ async def hang_up(cell: Cell) -> None:
             await Hand(cell, actor.name).hang_up(by_itself=False)
 
 
+async def tell_messages(cell: Cell) -> None:
+    """Of the sessions that are still up."""
+    for actor in drivers(cell):
+        if actor.answers and actor.session:
+            await actor.tell_messages(actor.session)
+
+
 async def calm(cell: Cell) -> None:
     """What changes guests' memory by itself stops."""
     for actor in drivers(cell):

@@ -42,6 +42,7 @@ async def _ask_everybody(cell: Cell) -> None:
     await _quiet(cell)
     await guests_memory.look_at_the_end(cell)
     await guests_memory.hang_up(cell)
+    await guests_memory.tell_messages(cell)
     await cell.reports.fetch(cell.cast.frontends)
     for name, frontend in cell.cast.frontends.items():
         if frontend.answers:

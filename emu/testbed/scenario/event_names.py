@@ -12,6 +12,7 @@ EVENTS = frozenset(
     guest.started guest.reset guest.rebooted guest.shutdown
     frontend.link flow.moving flow.outage agent.ready kernel.error guest.link guest.panicked guest.died label
     driver.connected driver.up driver.down driver.failed driver.unexpected driver.backend_request driver.outcome
+    driver.message
     proxy.ready proxy.added proxy.removed proxy.connected proxy.gave_up proxy.up proxy.down proxy.message proxy.fault
     migration.asked migration.started migration.round migration.stopped migration.switched migration.completed
     migration.cancelled migration.failed proxy.healed fault.armed fault.disarmed

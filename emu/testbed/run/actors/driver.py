@@ -13,6 +13,7 @@ from testbed.run.actors.frontend import Arm, Frontend
 from testbed.run.actors.pages import Pages
 from testbed.run.actors.program import Program
 from testbed.run.process import ManagedProcess
+from testbed.run.rpc import RpcFailure
 from testbed.scenario.topology import Driver, Role
 
 READY_DEADLINE_S = 10.0
@@ -35,6 +36,7 @@ class DriverActor(Frontend, Program):
         self.arm, self.linked = arm, False
         self.spec = spec
         self.by_itself = bool(add["auto"])
+        self._ending = False  # it was asked to end: nobody is left to ask what its session said
         self.session = 0
         self.sessions = 0  # that this life has had
         self.moving = 0  # the session from which it is moving to another
@@ -53,6 +55,7 @@ class DriverActor(Frontend, Program):
     def command(self, control: Path) -> Sequence[str | Path]:
         self.linked, self.session, self.sessions, self.moving = False, 0, 0, 0
         self.flipped = {}
+        self._ending = False
         self.by_itself = bool(self._add["auto"])
         return [self._program, "--control", control, "--dir", self._directory]
 
@@ -95,6 +98,9 @@ class DriverActor(Frontend, Program):
                 self.world.background(self.pages.renew("its session is back"), f"pages of {self.name}")
             case "driver.down":
                 self.session = 0
+                if not self._ending:
+                    work = self.tell_messages(int(event["session"]))
+                    self.world.background(work, f"messages of {self.name}")
 
     def _exited(self, process: ManagedProcess) -> None:
         self.session, self.linked = 0, False
@@ -115,6 +121,17 @@ class DriverActor(Frontend, Program):
         deadline = time.monotonic_ns() + round(within_s * 1e9)
         return await self.world.history.until(lambda: self.session != session or not self.running, deadline)
 
+    async def tell_messages(self, session: int) -> None:
+        """A session's messages, to the history. None when the program is gone, and them with it."""
+        try:
+            messages = (await self.do("messages", session=session))["messages"]
+        except RpcFailure:
+            return
+        for entry in messages:
+            fields = {"session": session, **entry, "dir": entry["from"], "message": entry["name"]}
+            kept = {key: value for key, value in fields.items() if key not in ("t", "name", "from")}
+            self.world.history.note(self.name, "driver.message", int(entry["t"]), **kept)
+
     async def kill(self) -> None:
         """What its memory shows is lost with the process."""
         if self.answers:
@@ -124,7 +141,13 @@ class DriverActor(Frontend, Program):
     async def shutdown(self, within_s: float) -> None:
         if self.answers:
             await self.pages.look(f"before the end of {self.name}")
+            await self.tell_messages(self.session)
+        self._ending = True
         await super().shutdown(within_s)
+
+    async def end(self) -> None:
+        self._ending = True
+        await super().end()
 
     async def rings(self) -> list[dict[str, Any]]:
         """driver.rings of all virtqueues. RpcFailure."""
