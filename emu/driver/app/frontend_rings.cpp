@@ -32,6 +32,10 @@ Result<std::vector<uint32_t>> Frontend::stop_rings() {
       return fail(Errc::protocol, "GET_VRING_BASE was answered without a vring state");
     std::memcpy(&state, (*reply)->payload.data(), sizeof state);
     bases.push_back(state.num);
+    data_.run([&] {
+      Vring& queue = device_->vring(vring);
+      if (queue.ring()) queue.stillness().stopped(*queue.ring(), state.num);
+    });
   }
   return bases;
 }
@@ -40,6 +44,10 @@ Result<void> Frontend::restart_rings(bool fresh) {
   if (!at_.session) return tl::unexpected(no_session(spec_.name));
   if (device_->link_up())
     if (auto stopped = stop_rings(); !stopped) return tl::unexpected(stopped.error());
+  data_.run([&] {
+    for (size_t i = 0; i < device_->vrings(); ++i)
+      if (Vring& queue = device_->vring(i); queue.ring()) queue.stillness().restarting(*queue.ring());
+  });
   fresh_ = fresh;
   at_.handshake =
       std::make_unique<Handshake>(*at_.session, spec_.handshake, party(at_), Handshake::From::rings);

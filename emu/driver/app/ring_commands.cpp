@@ -69,6 +69,10 @@ json faults_of(const Vring& vring, const RxQueue* rx) {
   const RingFaults& ring = vring.ring()->faults();
   json faults = {
       {"unknown_id", ring.unknown_id}, {"overrun", ring.overrun}, {"long_length", ring.long_length}};
+  const Stillness::Faults still = vring.stillness().faults(*vring.ring());
+  faults["wrong_base"] = still.wrong_base;
+  faults["after_stop"] = still.after_stop;
+  faults["on_disabled"] = still.on_disabled;
   if (!rx) return faults;
   faults["short_chain"] = rx->rx_faults().short_chain;
   faults["bad_buffers"] = rx->rx_faults().bad_buffers;
@@ -94,6 +98,7 @@ json ring_of(Frontend& frontend, size_t index) {
                 {"room", ring.room()},
                 {"kicks", vring.kicks()},
                 {"calls", vring.calls()},
+                {"taken", vring.taken()},
                 {"errors", vring.errors()},
                 {"returned", std::move(returns)},
                 {"faults", faults_of(vring, index % 2 ? nullptr : &frontend.device().rx(index / 2))}});

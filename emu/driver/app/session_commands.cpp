@@ -37,6 +37,23 @@ void read_bases(Options& options, HandshakeSpec& spec) {
   }
 }
 
+// SET_VRING_ENABLE of a ring. A receive queue is watched while it is disabled, if the back-end confirms that;
+// transmit queues are not: there a disabled ring is drained (vhost-user, "Ring states").
+Result<void> enable_vring(Frontend& frontend, uint32_t vring, bool on) {
+  Session& session = *frontend.session();
+  const auto watch = [&] {
+    if (vring % 2 != 0 || !session.has(wire::ProtocolFeature::REPLY_ACK)) return;
+    frontend.data().run([&] {
+      Vring& queue = frontend.device().vring(vring);
+      if (queue.ring()) queue.stillness().enabled(*queue.ring(), on);
+    });
+  };
+  if (on) watch();
+  if (auto told = session.tell(vring_state(Request::SET_VRING_ENABLE, vring, on)); !told) return told;
+  if (!on) watch();
+  return {};
+}
+
 uint64_t deadline_after(uint64_t ms) {
   return now_ns() + ms * 1'000'000;
 }
@@ -117,15 +134,14 @@ Result<json> queues(Frontend& frontend, const json& params) {
   }
   Session* session = frontend.session();
   if (!session) return fail(Errc::disconnected, "no session");
-  if (one) return empty(session->tell(vring_state(Request::SET_VRING_ENABLE, vring, enable)));
+  if (one) return empty(enable_vring(frontend, vring, enable));
   // Before their frames go elsewhere the queues that go away carry nothing new; before new ones are used they
   // are enabled.
   const auto set_pairs = [&] { frontend.data().run([&] { frontend.device().set_pairs(count); }); };
   const bool fewer = count < frontend.device().queues();
   if (fewer) set_pairs();
   for (uint32_t i = 0; i < 2u * pairs; ++i)
-    if (auto told = session->tell(vring_state(Request::SET_VRING_ENABLE, i, i / 2 < count)); !told)
-      return tl::unexpected(told.error());
+    if (auto told = enable_vring(frontend, i, i / 2 < count); !told) return tl::unexpected(told.error());
   if (!fewer) set_pairs();
   return json::object();
 }

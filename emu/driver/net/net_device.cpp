@@ -56,7 +56,7 @@ Result<bool> NetDevice::configure(uint64_t features, std::optional<uint16_t> fir
       has(Feature::NET_MRG_RXBUF) || has(Feature::VERSION_1) || has(Feature::RING_PACKED);
   const NetHeader header{static_cast<uint32_t>(long_header ? sizeof(wire::VirtioNetHeaderMergeable)
                                                            : sizeof(wire::VirtioNetHeader)),
-                         has(Feature::NET_MRG_RXBUF)};
+                         has(Feature::NET_MRG_RXBUF), has(Feature::NET_GUEST_CSUM)};
   bool kept = true;
   for (size_t pair = 0; pair < rx_.size(); ++pair) {
     rx_[pair]->set_header(header);
@@ -72,6 +72,7 @@ Result<bool> NetDevice::configure(uint64_t features, std::optional<uint16_t> fir
 void NetDevice::start(uint16_t pairs) {
   TB_ASSERT(pairs >= 1 && pairs <= rx_.size());
   pairs_ = pairs;
+  for (size_t i = 0; i < vrings(); ++i) vring(i).stillness().started();
   for (size_t pair = 0; pair < rx_.size(); ++pair) {
     rx_[pair]->ring()->want_calls(false);
     tx_[pair]->ring()->want_calls(false);

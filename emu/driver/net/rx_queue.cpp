@@ -53,7 +53,7 @@ bool RxQueue::begin(uint16_t token, uint32_t length, flow::Frame& frame) {
   uint8_t* data = slot(token);
   wire::VirtioNetHeaderMergeable header{};
   std::memcpy(&header, data, header_.length);
-  if (header.header.gso_type != 0) ++faults_.gso;
+  if (header.header.gso_type != 0 || (header.header.flags != 0 && !header_.checksum)) ++faults_.gso;
   const uint16_t buffers = header_.length == sizeof header ? header.buffers : uint16_t{1};
   // "The driver MUST ignore num_buffers without MRG_RXBUF; the device MUST set it to 1" (5.1.6.4)
   if (buffers == 0 || (buffers > 1 && !header_.mergeable)) ++faults_.bad_buffers;

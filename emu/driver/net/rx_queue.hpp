@@ -13,6 +13,7 @@ namespace testbed::driver {
 struct NetHeader {
   uint32_t length = 12;
   bool mergeable = false;
+  bool checksum = false;  // frames whose checksum is missing, or was verified, may come
 };
 
 struct RxFaults {

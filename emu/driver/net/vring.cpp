@@ -23,7 +23,8 @@ Vring::Vring(const GuestMemory& memory, const VringLayout& layout, uint8_t* stat
       state_(state),
       kick_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
       call_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
-      error_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+      error_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+      stillness_(memory) {
   for (const uint64_t gpa : layout.slots) pointers_.push_back(memory.at(gpa, layout.slot_size));
 }
 

@@ -12,6 +12,7 @@
 #include "core/base/fd.hpp"
 #include "emu/driver/memory/byte_ranges.hpp"
 #include "emu/driver/net/net_layout.hpp"
+#include "emu/driver/net/stillness.hpp"
 #include "emu/driver/ring/ring.hpp"
 
 namespace testbed::driver {
@@ -50,6 +51,10 @@ class Vring {
   uint64_t calls();
   uint64_t errors();
   uint64_t kicks() const { return kicks_; }
+  // Chains that came back and were taken, since the start.
+  uint64_t taken() const { return noted_; }
+  Stillness& stillness() { return stillness_; }
+  const Stillness& stillness() const { return stillness_; }
 
   // Makes the ring of this format. One that fits already is left as it is; else what a killed driver left is
   // taken over, and only if that is nothing (or `fresh`), the ring starts empty. False when it started empty.
@@ -95,6 +100,7 @@ class Vring {
   std::vector<Segment> raw_returned_, raw_written_;
   std::deque<RawReturn> returns_;
   std::deque<RawPost> posts_;
+  Stillness stillness_;
   std::array<UsedChain, kKeptLast> last_{};
   uint64_t noted_ = 0;
 };
