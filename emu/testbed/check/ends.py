@@ -3,6 +3,8 @@
     to_switch    the frontend's tx_packets = its port's rx_packets, over all lives of the switch
     from_switch  its port's tx_packets = the frontend's rx_packets
     flows_sent, flows_received  what the flows of a frontend count is at most what the frontend itself counts
+    lost         what the flows lost is at most what the switches dropped (and guests, of what had reached them): no hellos
+                 are in it, so that where nothing was broken a single packet is missed
 
 Where no fault touched the frontend, its port or its switch, exact but for hellos: each end broadcasts one from each of
 its addresses about once a second, for ever, and the two sides are not asked in the same instant. (A packet of a flow that
@@ -21,6 +23,7 @@ from collections.abc import Iterable, Iterator
 
 from testbed.check.equation import Equation
 from testbed.check.evidence import Document, Evidence, FlowEvidence
+from testbed.check.losses import gaps_of
 from testbed.check.topology import (
     RESETTING,
     by_hand,
@@ -29,6 +32,7 @@ from testbed.check.topology import (
     places_of,
     port_counters,
     port_of,
+    switches_of,
 )
 
 _DEFAULT_RING = 256
@@ -49,6 +53,8 @@ def end_equations(evidence: Evidence) -> Iterator[tuple[str, Equation]]:
                 yield where, equation
         for equation in _against_flows(evidence, frontend, status):
             yield where, equation
+    if _drops_are_known(evidence):
+        yield "all flows", _against_drops(evidence)
 
 
 def _counts_anew(evidence: Evidence, frontend: str) -> bool:
@@ -122,6 +128,32 @@ def _counted_in(spans: list[tuple[int, int]], reports: Iterable[Document | None]
             first, last = max(0, (begin - start) // width), max(0, -(-(end - start) // width))
             counted += sum(int(number) for number in numbers[first:last])
     return counted
+
+
+def _drops_are_known(evidence: Evidence) -> bool:
+    """Nothing was broken, all switches and both ends of all flows told their last counts, and no port leads elsewhere."""
+    flows = evidence.flows.values()
+    ports = [port for switch in switches_of(evidence.topology).values() for port in switch["ports"].values()]
+    return (
+        bool(evidence.switches)
+        and bool(evidence.flows)
+        and not evidence.faults
+        and all(life.final and life.counters.get("ports") for life in evidence.switches)
+        and all(port.get("type") == "vhost" for port in ports)
+        and all(flow.sender is not None and flow.receiver is not None for flow in flows)
+    )
+
+
+def _against_drops(evidence: Evidence) -> Equation:
+    lost = sum(gap.count for flow in evidence.flows.values() for gap in gaps_of(flow))
+    dropped = sum(int(life.counters["totals"]["dropped"]) for life in evidence.switches)
+    guests = sum(
+        int(status.get("ring_drops") or 0) + int((status.get("interface") or {}).get("rx_dropped") or 0)
+        for status in evidence.endpoints.values()
+    )
+    damaged = sum(int((flow.receiver or {}).get("corrupted") or 0) for flow in evidence.flows.values())
+    terms = f"flows lost {lost} <= switches dropped {dropped} + guests dropped {guests} + damaged {damaged}"
+    return Equation("lost", lost, dropped + guests + damaged, terms, at_most=True)
 
 
 def _against_flows(evidence: Evidence, frontend: str, status: Document) -> Iterator[Equation]:

@@ -1,7 +1,9 @@
 """rings: on a driver's virtqueues a backend did nothing that no device may do. Always on where there are drivers.
 
 ring_faults    chains returned that were not out, or returned twice; more octets than a chain holds; receive chains shorter
-               than the header, longer than the guest takes, with offload fields nobody negotiated
+               than the header, longer than the guest takes, with offload fields nobody negotiated; a ring that stopped
+               elsewhere than behind its last chain, or was written after that, or gave chains back while disabled;
+               many more interrupts than chains that came back
 corrupted_rx   damaged probe frames of no flow that is expected at that end
 
 Not judged are virtqueues that steps write to by hand: what comes back there is the answer to what stood in them. And
@@ -18,6 +20,7 @@ from testbed.check.result import CheckResult, Finding, passed, unknown
 from testbed.check.rules import Rules, judge_value
 from testbed.check.topology import by_hand, frontends_of, port_of, switches_of
 
+_SPURIOUS = 64  # calls without a chain, for each session and each start of the rings
 _TEXTS = {
     "unknown_id": "chains were returned that were not out",
     "overrun": "times more chains were returned than were out",
@@ -26,6 +29,10 @@ _TEXTS = {
     "bad_buffers": "receive chains had a num_buffers that cannot be",
     "too_long": "frames were longer than the guest takes",
     "gso": "receive headers named an offload that nobody negotiated",
+    "wrong_base": "times GET_VRING_BASE named another place than behind the last chain given back",
+    "after_stop": "octets of a ring were written after GET_VRING_BASE was answered",
+    "needless_calls": "interrupts came for nothing",
+    "on_disabled": "times chains were given back on a receive queue that was disabled",
 }
 
 
@@ -44,6 +51,7 @@ def _check_driver(evidence: Evidence, frontend: str, spec: Document, rules: Rule
         finding = unknown("ring_faults", f"nobody could ask {frontend} about its virtqueues")
         return CheckResult("rings", frontend, (finding,))
     counted, places = _counted(seen)
+    counted["needless_calls"], places["needless_calls"] = _needless_calls(evidence, frontend, seen)
     if by_hand(evidence, frontend):
         finding = passed("ring_faults", "not asked: steps wrote to its virtqueues by hand")
         return CheckResult("rings", frontend, (finding,), dict(counted))
@@ -52,6 +60,22 @@ def _check_driver(evidence: Evidence, frontend: str, spec: Document, rules: Rule
     allowed = rules.allowed("ring_faults", frontend=frontend)
     finding = judge_value("ring_faults", sum(judged.values()), allowed, f"{frontend}: {'; '.join(told)}")
     return CheckResult("rings", frontend, (finding,), dict(counted))
+
+
+def _needless_calls(evidence: Evidence, frontend: str, looks: list[PagesLook]) -> tuple[int, int]:
+    """On the virtqueue that had the most, and which that is. Interrupts may be spurious (virtio 1.2, 2.7.7.2), and a backend
+    calls when a ring starts. A storm is another thing: it costs the guest a CPU."""
+    events = sum(event.name == "driver.up" and event.actor == frontend for event in evidence.events)
+    events += sum(fault.kind == "rings" and frontend in fault.targets for fault in evidence.faults)
+    granted = _SPURIOUS * (events + 1)
+    excess = [
+        (int(ring["calls"]) - int(ring["taken"]) - granted, int(ring["vring"]))
+        for look in {look.life: look for look in looks if look.rings}.values()
+        for ring in look.rings
+        if "calls" in ring
+    ]
+    most, vring = max(excess, default=(0, 0))
+    return max(0, most), vring
 
 
 def _counted(looks: list[PagesLook]) -> tuple[Counter[str], dict[str, int]]:

@@ -12,6 +12,7 @@ from asserting import only_culprit, result
 from made_flow import MS
 from made_run import KILL, START, STOP, expecting, reconnect, with_flow
 from testbed.check import judge
+from testbed.check.ends import end_equations
 from testbed.check.evidence import Event, Evidence, Fault, SwitchEvidence
 
 Counters = dict[str, Any]
@@ -226,3 +227,26 @@ def test_counters_without_totals_crash_the_checker_and_that_is_unknown() -> None
     check = result(judge(evidence), "conserved")
     assert check.verdict == "unknown"
     assert "KeyError" in check.reason
+
+
+def _one_lost(dropped: int, faults: list[Fault]) -> dict[str, int]:
+    """One packet of the flow `third` never arrived; by how much each equation of the ends is off."""
+    evidence = replace(expecting(reconnect()), faults=faults)
+    evidence = replace(evidence, switches=evidence.switches[-1:])
+    gap = {"stream": 0, "first": 5, "last": 5, "after_ns": START, "before_ns": START + 4 * MS}
+    for flow in evidence.flows:
+        evidence = with_flow(evidence, flow, receiver={"gaps": [gap] if flow == "third" else []})
+    evidence = _edit(evidence, lambda counters: counters["totals"].update(dropped=dropped))
+    return {equation.name: equation.off for _, equation in end_equations(evidence)}
+
+
+def test_a_single_packet_that_nobody_dropped_is_missed_where_nothing_was_broken() -> None:
+    assert _one_lost(0, faults=[])["lost"] == 1
+
+
+def test_a_packet_that_the_switch_says_it_dropped_is_accounted_for() -> None:
+    assert _one_lost(1, faults=[])["lost"] == 0
+
+
+def test_what_a_fault_may_have_cost_is_not_held_against_the_drops() -> None:
+    assert "lost" not in _one_lost(0, faults=[Fault("disconnect", (), KILL, KILL + MS, ("p2",))])

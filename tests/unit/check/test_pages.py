@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 from asserting import only_culprit, result
-from made_guest import BEFORE, DRIVER, END, ring_with, stray, with_guest
+from made_guest import BEFORE, DRIVER, END, RINGS, ring_with, stray, with_guest
 from made_run import KILL, MS, expecting
 from testbed.check import judge
-from testbed.check.evidence import Event, Fault
+from testbed.check.evidence import Event, Evidence, Fault
 
 
 def test_a_guest_that_was_seen_clean_twice_passes() -> None:
@@ -79,11 +79,27 @@ def test_a_known_failure_of_pages_is_expected_and_its_absence_a_surprise() -> No
     assert judge(expecting(with_guest(), known)).verdict == "failed"
 
 
-@pytest.mark.parametrize("fault", ["unknown_id", "overrun", "long_length", "short_chain", "too_long", "gso"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *("unknown_id", "overrun", "long_length", "short_chain", "too_long", "gso"),
+        *("wrong_base", "after_stop", "on_disabled"),
+    ],
+)
 def test_what_no_device_may_do_on_a_virtqueue_fails(fault: str) -> None:
     evidence = with_guest(BEFORE, replace(END, rings=ring_with(fault)))
     culprit = only_culprit(evidence, "rings")
     assert (culprit.broken, culprit.measured[fault]) == (("ring_faults",), 1)
+
+
+def _called(calls: int, taken: int) -> Evidence:
+    return with_guest(BEFORE, replace(END, rings=({**RINGS[0], "calls": calls, "taken": taken}, RINGS[1])))
+
+
+def test_a_storm_of_interrupts_fails_and_a_few_for_nothing_do_not() -> None:
+    culprit = only_culprit(_called(5000, 100), "rings")
+    assert "interrupts came for nothing (virtqueue 0)" in culprit.reason
+    assert result(judge(_called(130, 100)), "rings", DRIVER).verdict == "passed"
 
 
 def test_a_fault_of_an_earlier_life_of_the_guest_counts() -> None:

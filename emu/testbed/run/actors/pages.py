@@ -88,4 +88,5 @@ class Pages:
 
 
 def _faults(ring: Document) -> Document:
-    return {"vring": ring["vring"], "kind": ring["kind"], "faults": ring.get("faults", {})}
+    kept: Document = {key: ring[key] for key in ("calls", "taken") if key in ring}
+    return {"vring": ring["vring"], "kind": ring["kind"], "faults": ring.get("faults", {}), **kept}
