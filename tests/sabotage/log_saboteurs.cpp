@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "tests/sabotage/catalogue.hpp"
+#include "vdev/wire/virtio_features.hpp"
 
 namespace testbed::sabotage {
 namespace {
@@ -15,12 +16,12 @@ class SpoilLog : public PortDecorator {
     const std::span<std::byte> bits = shared ? shared->log_bits() : std::span<std::byte>();
     before_.assign(bits.begin(), bits.end());
     const TxOutcome outcome = inner().transmit(worker, queue, packets, count);
-    if (outcome.sent > 0 && !bits.empty()) spoil(bits);
+    if (outcome.sent > 0 && !bits.empty()) spoil(bits, (shared->features & bit(wire::Feature::LOG_ALL)) != 0);
     return outcome;
   }
 
  protected:
-  virtual void spoil(std::span<std::byte> bits) = 0;
+  virtual void spoil(std::span<std::byte> bits, bool logging) = 0;
   // Calls `act` for every octet of the log in which bits were set.
   template <typename Act>
   void each_new(std::span<std::byte> bits, Act act) {
@@ -43,7 +44,7 @@ class SkipLogBit final : public SpoilLog {
   using SpoilLog::SpoilLog;
 
  private:
-  void spoil(std::span<std::byte> bits) override {
+  void spoil(std::span<std::byte> bits, bool) override {
     each_new(bits, [&](size_t at, std::byte fresh) {
       if (turn().now()) clear(bits[at], fresh);
     });
@@ -60,7 +61,7 @@ class LogLate final : public SpoilLog {
     size_t at;
     std::byte bits;
   };
-  void spoil(std::span<std::byte> bits) override {
+  void spoil(std::span<std::byte> bits, bool) override {
     std::vector<Late> late;
     each_new(bits, [&](size_t at, std::byte fresh) {
       clear(bits[at], fresh);
@@ -73,14 +74,14 @@ class LogLate final : public SpoilLog {
   std::vector<Late> late_;
 };
 
-// The page in the middle of the log, which nobody wrote.
-class LogTooMuch final : public SpoilLog {
+// The log stays mapped when the guest no longer wants one.
+class LogUnasked final : public SpoilLog {
  public:
   using SpoilLog::SpoilLog;
 
  private:
-  void spoil(std::span<std::byte> bits) override {
-    if (turn().now()) set(bits[bits.size() / 2], std::byte{1});
+  void spoil(std::span<std::byte> bits, bool logging) override {
+    if (!logging && turn().now()) set(bits[bits.size() / 2], std::byte{1});
   }
 };
 
@@ -89,7 +90,9 @@ constexpr Saboteur kSaboteurs[] = {
     {.what = "log_late",
      .does = "pages are logged a burst after they were written, and one is forgotten",
      .port = port_of<LogLate>},
-    {.what = "log_too_much", .does = "a page that nobody wrote is logged", .port = port_of<LogTooMuch>},
+    {.what = "log_unasked",
+     .does = "pages are logged when the guest has switched its log off",
+     .port = port_of<LogUnasked>},
 };
 
 }  // namespace

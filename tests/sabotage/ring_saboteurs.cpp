@@ -89,7 +89,7 @@ class WritePastBuffer final : public SpoilSent {
 
  private:
   void spoil(const Shared& shared, const RingView::Buffer& buffer) override {
-    if (auto* beyond = shared.at_guest(buffer.address + buffer.capacity, 1)) *beyond ^= std::byte{0xff};
+    if (auto* beyond = shared.at_guest(buffer.address + buffer.capacity, 1)) *beyond = std::byte{0xff};
   }
 };
 
@@ -100,18 +100,20 @@ class WriteElsewhere final : public SpoilSent {
 
  private:
   void spoil(const Shared& shared, const RingView::Buffer&) override {
-    if (!shared.regions.empty()) *shared.regions.front().memory->begin() ^= std::byte{0xff};
+    if (!shared.regions.empty()) *shared.regions.front().memory->begin() = std::byte{0xff};
   }
 };
 
-// The driver's own half of the ring.
+// The driver's own half of the ring: its used_event, which lies behind the available ring.
 class WriteAvailRing final : public SpoilSent {
  public:
   using SpoilSent::SpoilSent;
 
  private:
   void spoil(const Shared& shared, const RingView::Buffer&) override {
-    if (auto* flags = shared.at_user(shared.rings[0].address->available, 1)) *flags ^= std::byte{0x80};
+    const Shared::Ring& ring = shared.rings[0];
+    const uint64_t used_event = ring.address->available + sizeof(wire::SplitAvail) + 2u * ring.size;
+    if (auto* octet = shared.at_user(used_event, 1)) *octet = std::byte{0xff};
   }
 };
 

@@ -106,7 +106,7 @@ class WriteAfterStop final : public BackendDecorator {
     later_.async_wait([shared = site_.shared(), vring](const boost::system::error_code& error) {
       if (error || !shared || vring >= shared->rings.size() || !shared->rings[vring].address) return;
       const uint64_t used = shared->rings[vring].address->used;
-      if (auto* flags = shared->at_user(used, 1)) *flags ^= std::byte{1};
+      if (auto* flags = shared->at_user(used, 1)) *flags |= std::byte{0x80};
     });
   }
   Turn& turn_;
