@@ -107,7 +107,9 @@ class Stage:
     async def gone(self) -> None:
         """Until the backend knows that the attacker has hung up, as far as it tells."""
         port = self.cell.port_of(ATTACKER)
-        await self.cell.wait(lambda: f"port {port} is up" if self.cell.is_port_up(port) else "", _WITHIN_NS)
+        await self.cell.wait(
+            lambda: f"somebody is connected to {port}" if port in self.switch.connected else "", _WITHIN_NS
+        )
 
     def _forget(self) -> None:
         for collected in (self.history.events, self.history.calls, self.history.samples):
