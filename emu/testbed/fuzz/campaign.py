@@ -12,6 +12,7 @@ from pathlib import Path
 from testbed.fuzz import grammar
 from testbed.fuzz.finding import LEAKS, Finding, shapes, write
 from testbed.fuzz.grammar import PROFILES, Profile, Steps
+from testbed.fuzz.known import KNOWN
 from testbed.fuzz.oracle import Oracle, Violation
 from testbed.fuzz.replay import Replayer, attack, verdict_of
 from testbed.fuzz.shrink import Fails, shrink
@@ -49,6 +50,7 @@ class Tally:
     start: float = field(default_factory=time.monotonic)
     cases: int = 0
     skipped: int = 0  # about something that was found already
+    known: Counter[str] = field(default_factory=Counter)  # passed over, by reason
     steps: int = 0
     played_s: float = 0.0
     seen: Seen = field(default_factory=Counter)
@@ -84,7 +86,8 @@ class Campaign:
         self._directory = directory
         self._most = most
         self._view = view
-        self._known: list[frozenset[str]] = []
+        self._found: list[frozenset[str]] = []
+        self._known = KNOWN.get(backend.name, ())
         self._number = 0
 
     @property
@@ -130,9 +133,14 @@ class Campaign:
         while True:
             steps = grammar.case(self.tally.seed, self._number, profile)
             self._number += 1
-            if not any(known <= shapes(steps) for known in self._known):
+            odd = shapes(steps)
+            about = next((known for known in self._known if known.shapes <= odd), None)
+            if about is not None:
+                self.tally.known[about.because] += 1
+            elif any(found <= odd for found in self._found):
+                self.tally.skipped += 1
+            else:
                 return steps
-            self.tally.skipped += 1
 
     async def _case(self, on: Stage, oracle: Oracle, steps: Steps) -> tuple[Steps, Violation | None]:
         start = time.monotonic()
@@ -187,8 +195,8 @@ class Campaign:
             self.judging = False
         kept = Kept(finding, file, verdict, reason)
         self.tally.kept.append(kept)
-        if known := shapes(finding.steps):
-            self._known.append(known)
+        if odd := shapes(finding.steps):
+            self._found.append(odd)
         self._view.found(kept)
 
     def _say(self, text: str) -> None:

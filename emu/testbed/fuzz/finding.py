@@ -25,6 +25,7 @@ _BROKEN = {
     "unusable": "the port serves nobody any more",
     "driver": "the driver that attacks dies",
 }
+HEADER = 12  # of a packet, octets (virtio 1.2, 5.1.6)
 # Steps that lead to the place and break nothing: every case has them.
 _PLAIN = frozenset({"handshake", "run", "connect", "kick", "hang_up"})
 
@@ -81,6 +82,8 @@ def _shapes(step: Document) -> list[str]:
         return _of_message(body)
     if kind == "chain":
         odd = [key for key in ("head", "avail_index", "exact_flags") if key in body]
+        if not body["queue"] % 2 and int(body["descriptors"][0].get("len", 0)) < HEADER:
+            odd.append("runt")
         flags = sorted({key for one in body["descriptors"] for key in one if key not in ("addr", "len")})
         return [
             f"chain on {'sends' if body['queue'] % 2 else 'receives'}",

@@ -96,10 +96,12 @@ def print_summary(tally: Tally, console: Console) -> None:
     for name, row in coverage(tally).items():
         table.add_row(name, *(str(row.get(outcome, "")) for outcome in _OUTCOMES))
     console.print(table, soft_wrap=True)
-    known = f", {tally.skipped} more skipped as known" if tally.skipped else ""
+    for because, count in tally.known.items():
+        console.print(f"known, and {count} cases about it passed over: {escape(because)}", soft_wrap=True)
+    again = f", {tally.skipped} more were about what was found" if tally.skipped else ""
     found = f"{len(tally.kept)} found" if tally.kept else "nothing found"
     console.print(
-        f"seed {tally.seed}: {tally.cases} cases, {tally.steps} steps, {tally.rate:.0f} cases/s{known}: {found}",
+        f"seed {tally.seed}: {tally.cases} cases, {tally.steps} steps, {tally.rate:.0f} cases/s{again}: {found}",
         soft_wrap=True,
     )
 
@@ -114,6 +116,7 @@ def as_document(tally: Tally, backend: str, *, interrupted: bool) -> dict[str, A
         "interrupted": interrupted,
         "cases": tally.cases,
         "skipped": tally.skipped,
+        "known": dict(tally.known),
         "steps": tally.steps,
         "cases_per_s": round(tally.rate, 1),
         "findings": [_finding(kept) for kept in tally.kept],

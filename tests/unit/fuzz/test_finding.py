@@ -8,6 +8,7 @@ import pytest
 from made_cases import message
 from testbed.fuzz.finding import LEAK_TIMES, Finding, shapes, write
 from testbed.fuzz.grammar import PROFILES, Profile, Steps, case
+from testbed.fuzz.known import KNOWN
 from testbed.fuzz.oracle import Violation
 from testbed.run.steps.base import Step
 from testbed.scenario.load import load_scenario
@@ -62,3 +63,21 @@ def test_shapes_tell_cases_of_one_kind_apart_from_others() -> None:
     other = [message("SET_LOG_BASE", payload={"size": 2})]
     assert shapes(first) <= shapes(same)
     assert not shapes(first) <= shapes(other)
+
+
+def test_a_receive_chain_that_is_shorter_than_a_header_is_told_apart() -> None:
+    def chain(queue: int, length: int) -> Steps:
+        return [
+            {"chain": {"on": "attacker", "queue": queue, "descriptors": [{"len": length}, {"len": 2048}]}}
+        ]
+
+    assert "chain runt" in shapes(chain(0, 11))
+    assert "chain runt" not in shapes(chain(0, 12)) | shapes(chain(1, 11))
+
+
+def test_what_is_known_of_the_switch_is_not_all_that_is_tried() -> None:
+    known = [entry.shapes for entry in KNOWN["testbed-switch"]]
+    cases = [shapes(case(1, number, PROFILES[0])) for number in range(400)]
+    left = [odd for odd in cases if not any(shape <= odd for shape in known)]
+    assert len(left) > 0.6 * len(cases)
+    assert any({"chain on receives", "chain write"} <= odd for odd in left)
