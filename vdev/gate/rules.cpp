@@ -25,6 +25,7 @@ std::string joined(const std::vector<std::string>& names) {
 // What decides how a ring lies in memory.
 constexpr uint64_t kRingFormat = bit(Feature::RING_PACKED) | bit(Feature::RING_EVENT_IDX);
 
+// Also those that are never offered: whoever asks all the same waits for a value.
 bool is_question(Request request) {
   switch (request) {
     case Request::GET_FEATURES:
@@ -32,6 +33,15 @@ bool is_question(Request request) {
     case Request::GET_VRING_BASE:
     case Request::GET_QUEUE_NUM:
     case Request::GET_STATUS:
+    case Request::GET_CONFIG:
+    case Request::CREATE_CRYPTO_SESSION:
+    case Request::POSTCOPY_ADVISE:
+    case Request::POSTCOPY_END:
+    case Request::GET_INFLIGHT_FD:
+    case Request::GET_MAX_MEM_SLOTS:
+    case Request::GET_SHARED_OBJECT:
+    case Request::SET_DEVICE_STATE_FD:
+    case Request::CHECK_DEVICE_STATE:
       return true;
     default:
       return false;
@@ -184,9 +194,13 @@ void Rules::reply(Request request, Message& reply) {
   }
 }
 
-bool Rules::wants_reply(const Message& message) const {
-  if (message.needs_reply() || is_question(message.request())) return true;
+bool Rules::has_answer_of_its_own(const Message& message) const {
+  if (is_question(message.request())) return true;
   return message.is(Request::SET_LOG_BASE) && said_.has(wire::ProtocolFeature::LOG_SHMFD);
+}
+
+bool Rules::wants_reply(const Message& message) const {
+  return message.needs_reply() || has_answer_of_its_own(message);
 }
 
 bool Rules::says_no(Request request, const Message& answer) {

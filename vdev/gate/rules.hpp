@@ -35,6 +35,8 @@ class Rules {
   bool changes_nothing(const Message& message, std::span<const FdFacts> fds) const;
   // Masks and caps what the back-end offers to what this port offers.
   void reply(wire::Request request, Message& reply);
+  // Does it wait for an answer that is a value, in which there is no room for yes and no?
+  bool has_answer_of_its_own(const Message& message) const;
   // Does the front-end wait for an answer to this? (Specification, "Communication" and REPLY_ACK.)
   bool wants_reply(const Message& message) const;
   // Did the back-end say no? Not of requests whose answer is a value.

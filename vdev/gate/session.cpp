@@ -121,9 +121,11 @@ void Session::handle(Message message) {
 
 // The session goes on if the front-end asked to be told. It is left as it was, and the stream has its bounds
 // still; only one that speaks another protocol is not believed about those either. One that does not ask goes
-// on as if it had been obeyed: that session ends.
+// on as if it had been obeyed: that session ends. So does one whose message has an answer of its own: there is
+// no "no" in it, features of 1 would be believed.
 void Session::refuse(const Message& message, const Refusal& refusal) {
-  const bool ends = !message.needs_reply() || refusal.reason == Reason::header;
+  const bool ends = !message.needs_reply() || refusal.reason == Reason::header ||
+                    rules_.has_answer_of_its_own(message);
   context_.timeline.request(message, request_fds_.size(), request_t_, ends ? -1 : 0);
   context_.refusals.note(id_, refusal, ends);
   if (ends) return finish(EndReason::refused, refusal.detail);

@@ -31,6 +31,13 @@ BOOST_AUTO_TEST_CASE(a_refusal_is_answered_when_asked_for_and_the_session_goes_o
   BOOST_TEST(rig.host.log.requests.size() == 2u);  // SET_FEATURES, GET_FEATURES
 }
 
+BOOST_AUTO_TEST_CASE(a_refused_question_ends_the_session_because_its_answer_would_be_believed) {
+  Connected rig;
+  rig.frontend.send_message(gate::make_message(Request::GET_FEATURES, wire::kFlagNeedReply, uint64_t{0}), {});
+  BOOST_TEST(rig.frontend.closed(rig));
+  BOOST_TEST(rig.named("session.refused")[0]["ended"] == true);
+}
+
 BOOST_AUTO_TEST_CASE(surplus_descriptors_are_closed_and_the_session_goes_on) {
   Connected rig;
   const size_t before = open_descriptors();
