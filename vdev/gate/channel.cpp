@@ -1,5 +1,7 @@
 #include "vdev/gate/channel.hpp"
 
+#include <poll.h>
+
 #include <boost/asio/post.hpp>
 
 namespace testbed::gate {
@@ -55,6 +57,12 @@ void Channel::send(Message message) {
   flush();
 }
 
+bool Channel::abandoned() const {
+  if (left_ || !socket_.is_open()) return left_;
+  pollfd socket{socket_.native_handle(), 0, 0};
+  return ::poll(&socket, 1, 0) == 1 && (socket.revents & (POLLHUP | POLLERR)) != 0;
+}
+
 void Channel::flush() {
   if (waiting_to_write_) return;
   if (auto ok = writer_.flush(socket_.native_handle()); !ok) return fail_with(ok.error());
@@ -87,6 +95,7 @@ void Channel::watch_clock() {
 }
 
 void Channel::fail_with(Error error) {
+  left_ = error.code == Errc::disconnected;
   shut();
   boost::asio::post(socket_.get_executor(), [self = shared_from_this(), error] {
     if (!self->released_) self->on_closed_(error);

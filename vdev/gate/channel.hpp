@@ -29,6 +29,8 @@ class Channel : public std::enable_shared_from_this<Channel> {
   // Reads on; calls on_message for the next whole message, possibly before it returns to the loop.
   void next();
   void send(Message message);
+  // Has the peer closed its end? True before what it sent has been read, and before on_closed comes.
+  bool abandoned() const;
   // Closes the socket at once. No callback comes afterwards. May be called from within one.
   void close();
 
@@ -42,7 +44,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   void fail_with(Error error);
   void shut();
 
-  boost::asio::posix::stream_descriptor socket_;
+  mutable boost::asio::posix::stream_descriptor socket_;  // asking for the handle is no change
   boost::asio::steady_timer clock_;
   std::chrono::milliseconds deadline_;
   MessageReader reader_;
@@ -53,6 +55,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   bool waiting_to_write_ = false;
   bool clock_runs_ = false;
   bool busy_ = false;      // a message was handed over and next() has not come
+  bool left_ = false;      // the peer closed, as far as was read
   bool released_ = false;  // close() was called: nobody is to be told anything any more
 };
 

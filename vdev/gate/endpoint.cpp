@@ -107,7 +107,15 @@ Offer Endpoint::offer() const {
   return {host_.capability() & limit, host_.protocol_capability(), config_.queue_pairs};
 }
 
+// A front-end that closes and connects again at once is there before the loop has seen the end of its session.
+void Endpoint::give_up_abandoned() {
+  if (!session_ || !session_->abandoned()) return;
+  session_->end(EndReason::peer_closed, "the peer closed the connection");
+  session_ended(EndReason::peer_closed);
+}
+
 void Endpoint::connected(Fd socket) {
+  give_up_abandoned();
   if (session_) {
     refusals_.note(session_->id(), {Reason::busy, "the port has a session; a second connection was closed"},
                    false);

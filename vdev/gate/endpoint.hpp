@@ -61,6 +61,7 @@ class Endpoint {
   void start_connecting();
   void wait_for_connection();
   void take_connections();
+  void give_up_abandoned();
   void connected(Fd socket);
   void session_ended(EndReason reason);
   std::chrono::milliseconds pause_after(EndReason reason, uint64_t since_ns);

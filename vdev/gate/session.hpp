@@ -58,6 +58,9 @@ class Session : public std::enable_shared_from_this<Session> {
   const Rules& rules() const { return rules_; }
   const Virtqueues& virtqueues() const { return virtqueues_; }
 
+  // The peer has gone, and the loop has not told us yet.
+  bool abandoned() const { return channel_->abandoned(); }
+
   // Begins to read. `on_end` comes once, after the socket was closed and the back-end destroyed, unless end()
   // was called.
   void start(std::unique_ptr<Backend> backend, OnAccepted on_accepted, OnEnd on_end);

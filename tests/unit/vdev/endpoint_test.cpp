@@ -30,6 +30,18 @@ BOOST_AUTO_TEST_CASE(a_second_connection_is_refused_and_the_first_goes_on) {
   BOOST_TEST(first.receive(rig).has_value());
 }
 
+BOOST_AUTO_TEST_CASE(a_frontend_that_closes_and_connects_again_at_once_is_let_in_every_time) {
+  GateRig rig;
+  auto port = rig.open(Role::server, rig.scratch.file("p0"));
+  BOOST_REQUIRE(port);
+  for (size_t i = 1; i <= 50; ++i) {
+    // The one before is closed by now, and nobody has looked.
+    Frontend frontend = Frontend::connect(rig.scratch.file("p0"));
+    BOOST_REQUIRE(rig.until([&] { return rig.named("session.connected").size() == i; }));
+  }
+  BOOST_TEST(rig.named("session.refused").empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_socket_left_by_a_killed_predecessor_is_taken_over) {
   GateRig rig;
   const std::string path = rig.scratch.file("p0");
