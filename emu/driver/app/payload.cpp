@@ -45,6 +45,10 @@ Message read_table(Fields& fields, const PayloadDefaults& defaults, Mistakes& mi
   if (list.is_array()) {
     regions.clear();
     for (size_t i = 0; i < list.size(); ++i) {
+      if (list[i] == "guest") {  // the frontend's own, among those of the script
+        regions.insert(regions.end(), defaults.regions.begin(), defaults.regions.end());
+        continue;
+      }
       Fields region(list[i], fields.path("regions[" + std::to_string(i) + "]"), mistakes);
       regions.push_back(read_region(region));
     }

@@ -71,6 +71,17 @@ def test_messages_are_answered_refused_or_met_with_silence_as_the_backend_please
     )
 
 
+def test_a_table_built_by_hand_has_the_guests_own_regions_and_others(driver: Driver, tmp_path: Path) -> None:
+    by_hand(driver, tmp_path)
+    driver.call("driver.handshake", frontend="f0", stop_after="SET_MEM_TABLE")
+    more = {"gpa": 1 << 32, "size": 1 << 20, "user": 1 << 32, "offset": 0}
+    fds = ["guest", "memfd 1048576"]
+    told = driver.call("driver.send", frontend="f0", message="SET_MEM_TABLE", need_reply=True, fds=fds,
+                       payload={"regions": ["guest", more]})  # fmt: skip
+    assert told["outcome"] == "answered"
+    assert driver.call("driver.handshake", frontend="f0")["complete"]  # its rings lie where they lay
+
+
 def test_half_a_message_leaves_and_the_other_half_completes_it(driver: Driver, tmp_path: Path) -> None:
     by_hand(driver, tmp_path)
     driver.call("driver.handshake", frontend="f0")
