@@ -42,6 +42,9 @@ Result<std::vector<uint32_t>> Frontend::stop_rings() {
 
 Result<void> Frontend::restart_rings(bool fresh) {
   if (!at_.session) return tl::unexpected(no_session(spec_.name));
+  for (size_t i = 0; i < device_->vrings(); ++i)
+    if (!device_->vring(i).ring())
+      return fail(Errc::not_found, "the rings are made by the handshake, which has not come that far");
   if (device_->link_up())
     if (auto stopped = stop_rings(); !stopped) return tl::unexpected(stopped.error());
   data_.run([&] {

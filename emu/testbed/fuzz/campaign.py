@@ -17,8 +17,11 @@ from testbed.fuzz.oracle import Oracle, Violation
 from testbed.fuzz.replay import Replayer, attack, verdict_of
 from testbed.fuzz.shrink import Fails, shrink
 from testbed.fuzz.stage import Seen, Stage, stage
+from testbed.run.actors.base import ActorError
 from testbed.run.backends import Backend
 from testbed.run.conduct import Interrupt
+from testbed.run.rpc import RpcFailure
+from testbed.run.steps.context import StepFailed
 
 # Then everything is started anew, and another kind of guest attacks.
 CASES_A_STAGE = 250
@@ -28,6 +31,7 @@ _REPLAYS, _SHRINK_S = 100, 40.0
 # Of leaks so many are told: where descriptors that no message should carry are kept, every message shows it.
 _MOST_LEAKS = 2
 _TRIES = 3
+NOT_UP = (StepFailed, ActorError, RpcFailure)
 _EARLIER = 5  # cases that may have had a part in what the last one broke
 
 
@@ -96,13 +100,21 @@ class Campaign:
         return not tally.left_s or len(tally.kept) >= self._most or self.interrupt.pressed > 0
 
     async def run(self) -> None:
-        """StepFailed, ActorError, RpcFailure: the backend does not even come up."""
-        turn = 0
+        """StepFailed, ActorError, RpcFailure: the backend does not come up, again and again."""
+        turn, failures = 0, 0
         while not self._over:
             profile = PROFILES[turn % len(PROFILES)]
             turn += 1
             self._say(f"starting ({profile.name})")
-            found = await self._turn(profile)
+            try:
+                found = await self._turn(profile)
+                failures = 0
+            except NOT_UP as failure:
+                failures += 1
+                if failures == _TRIES:
+                    raise
+                self._say(f"starting again: {failure}")
+                continue
             if found is not None:
                 await self._keep(profile, *found)
 
@@ -162,7 +174,8 @@ class Campaign:
             steps = await self._repeated(replayer, played, violation.kind)
             if steps is not None:
                 self._say(f"case {case}: {violation.kind}; shrinking {len(steps)} steps")
-                await shrink(steps, self._asking(replayer, violation.kind), replayer.spent)
+                with contextlib.suppress(*NOT_UP):  # what is known by then is a case that failed
+                    await shrink(steps, self._asking(replayer, violation.kind), replayer.spent)
                 steps = replayer.done
         finding = Finding(violation, profile, steps or played[-1], case, steps is not None)
         await self._write(finding)
@@ -179,8 +192,9 @@ class Campaign:
         everything = [step for steps in played for step in [*steps, {"hang_up": grammar.ATTACKER}]]
         for steps in (played[-1], everything):
             for _ in range(_TRIES):
-                if await replayer.fails(steps, kind):
-                    return steps
+                with contextlib.suppress(*NOT_UP):
+                    if await replayer.fails(steps, kind):
+                        return steps
         return None
 
     async def _write(self, finding: Finding) -> None:

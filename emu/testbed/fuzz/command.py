@@ -13,17 +13,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from testbed.fuzz.campaign import Campaign, Tally
+from testbed.fuzz.campaign import NOT_UP, Campaign, Tally
 from testbed.fuzz.grammar import PROFILES
 from testbed.fuzz.progress import Progress, as_document, print_summary
 from testbed.fuzz.topology import scenario
 from testbed.run import exits
-from testbed.run.actors.base import ActorError
 from testbed.run.backends import backend_named
 from testbed.run.binaries import Lacking, find_program
 from testbed.run.places import new_run_directory
-from testbed.run.rpc import RpcFailure
-from testbed.run.steps.context import StepFailed
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ def fuzz(options: FuzzOptions) -> int:
         campaign = Campaign(backend, tally, directory, options.most, progress)
         try:
             finished = asyncio.run(_run(campaign))
-        except (StepFailed, ActorError, RpcFailure) as failure:
+        except NOT_UP as failure:
             print(f"testbed fuzz: nothing to attack: {failure}; logs are in {directory}", file=sys.stderr)
             return exits.UNKNOWN
     if options.as_json:

@@ -25,7 +25,7 @@ from testbed.run.cell import Cell
 from testbed.run.conduct import set_up
 from testbed.run.history import History
 from testbed.run.places import places
-from testbed.run.rpc import RpcFailure
+from testbed.run.rpc import RpcClosed, RpcFailure
 from testbed.run.steps.context import StepFailed
 from testbed.run.watcher import Watcher
 
@@ -96,6 +96,8 @@ class Stage:
     async def _step(self, document: Document) -> bool:
         try:
             await self.do([document])
+        except RpcClosed:
+            return True  # the driver died of it
         except (StepFailed, RpcFailure, ActorError):
             return False
         return True

@@ -52,6 +52,14 @@ def test_a_handshake_stops_where_it_is_told_to_and_goes_on(driver: Driver, tmp_p
     assert len(driver.wait_events("driver.up", 2)) == 2
 
 
+def test_rings_that_no_handshake_has_made_cannot_be_restarted(driver: Driver, tmp_path: Path) -> None:
+    by_hand(driver, tmp_path)
+    driver.call("driver.handshake", frontend="f0", stop_after="GET_FEATURES")
+    with pytest.raises(AssertionError, match="not come that far"):
+        driver.call("driver.restart", frontend="f0")
+    assert driver.call("driver.handshake", frontend="f0")["complete"]
+
+
 def test_messages_are_answered_refused_or_met_with_silence_as_the_backend_pleases(
     driver: Driver, tmp_path: Path
 ) -> None:
