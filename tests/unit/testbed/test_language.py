@@ -16,7 +16,8 @@ from testbed.scenario.model import Scenario, needs
 from testbed.scenario.topology import LinkPort, VirtioUser
 
 ROOT = Path(__file__).parents[3]
-SHIPPED = sorted((ROOT / "scenarios").glob("*.yaml"))
+SCENARIOS = ROOT / "scenarios"
+SHIPPED = sorted([*SCENARIOS.glob("*.yaml"), *SCENARIOS.glob("hostile/*.yaml")])
 
 
 def only(text: str) -> Scenario:
@@ -28,9 +29,18 @@ def only(text: str) -> Scenario:
 def test_every_scenario_that_ships_is_correct_and_named_after_its_file(path: Path) -> None:
     file = load_scenario(path)
     assert file.name == path.stem
-    assert path.read_text().startswith(
-        "# yaml-language-server: $schema=../emu/testbed/scenario/scenario.schema.json\n"
-    )
+    up = "../" * len(path.relative_to(ROOT).parents[:-1])
+    schema_line = f"# yaml-language-server: $schema={up}emu/testbed/scenario/scenario.schema.json\n"
+    assert path.read_text().startswith(schema_line)
+
+
+def test_every_hostile_scenario_attacks_p2_and_holds_the_others_whole() -> None:
+    for path in sorted(SCENARIOS.glob("hostile/*.yaml")):
+        (scenario, *_) = [cell.scenario for cell in load_scenario(path).cells]
+        assert scenario.frontends["a2"].port == "p2", path.name
+        kept = [rule for entry in scenario.expect if (rule := entry.untouched) is not None]
+        assert {name for rule in kept for name in rule.flows} == {"victim", "back"}, path.name
+        assert any(rule.lost is not None for rule in kept), path.name
 
 
 def test_the_committed_json_schema_is_that_of_the_models() -> None:
