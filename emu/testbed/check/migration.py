@@ -62,11 +62,16 @@ def moves_of(evidence: Evidence, frontend: str | None = None) -> list[Move]:
 def check(evidence: Evidence, rules: Rules) -> list[CheckResult]:
     moved = dict.fromkeys(move.frontend for move in moves_of(evidence))
     expected = dict.fromkeys(
-        name for body in rules.bodies("migration") for name in _frontends(body, evidence) if name not in moved
+        name
+        for body in rules.bodies("migration")
+        for name in (_frontends(body, evidence) if "frontend" in body else [])
+        if name not in moved
     )
     never = [
         CheckResult("migration", name, (unknown("completed", f"{name} never migrated"),)) for name in expected
     ]
+    if rules.bodies("migration") and not moved and not never:
+        never = [CheckResult("migration", "guests", (unknown("completed", "no guest migrated"),))]
     return [*(_check_guest(evidence, name, rules) for name in moved), *never]
 
 
@@ -74,7 +79,11 @@ def _frontends(body: Document, evidence: Evidence) -> list[str]:
     wanted = body.get("frontend")
     if wanted is not None:
         return names(wanted)
-    return [name for name, spec in frontends_of(evidence.topology).items() if spec.get("type") == "driver"]
+    return [
+        name
+        for name, spec in frontends_of(evidence.topology).items()
+        if spec.get("type") in ("driver", "qemu")
+    ]
 
 
 def _check_guest(evidence: Evidence, guest: str, rules: Rules) -> CheckResult:

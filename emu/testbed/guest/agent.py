@@ -43,6 +43,21 @@ class AgentChannel:
         self._rpc.start()
         self.meet()
 
+    async def resume(self, connected: socket.socket) -> None:
+        """The same boot in another process: the agent knows that it is followed. `take_over` begins the talking."""
+        self._rpc = await adopt(connected, name=self.name, on_event=self._take)
+        self._rpc.start()
+
+    def take_over(self, before: AgentChannel) -> None:
+        """The guest runs here now. What was asked of it there will not be answered."""
+        self.clock, self.flow_clock = before.clock, before.flow_clock
+        if before._meeting is not None:
+            before._meeting.cancel()
+        if before._rpc is not None:
+            before._rpc.abandon("the guest has moved")
+        if self._rpc is not None:
+            self._meeting = asyncio.create_task(self._follow(self._rpc), name=f"follow {self.name}")
+
     def meet(self) -> None:
         """A boot begins: whatever was asked of the one before will not be answered."""
         if self._meeting is not None:
@@ -78,12 +93,23 @@ class AgentChannel:
             self.clock, self.flow_clock = GuestClock(), FlowClock()
             await self.read_clock(timeout=PATIENCE_S)
             await rpc.call("events.subscribe", {"since": 1}, timeout=PATIENCE_S)
-            while True:
-                await asyncio.sleep(CLOCK_EVERY_S)
-                with contextlib.suppress(RpcTimeout):  # it may be stopped on purpose
-                    await self.read_clock(count=CLOCK_READINGS // 3)
+            await self._keep_time()
         except RpcFailure:
             return  # reset again, or gone: whoever watches the process tells
+
+    async def _follow(self, rpc: RpcClient) -> None:
+        """Its clock stood still on the way."""
+        with contextlib.suppress(RpcFailure):
+            await rpc.call("clock", timeout=PATIENCE_S)
+            self.clock = GuestClock()
+            await self.read_clock(timeout=PATIENCE_S)
+            await self._keep_time()
+
+    async def _keep_time(self) -> None:
+        while True:
+            await asyncio.sleep(CLOCK_EVERY_S)
+            with contextlib.suppress(RpcTimeout):  # it may be stopped on purpose
+                await self.read_clock(count=CLOCK_READINGS // 3)
 
     def _take(self, document: Document) -> None:
         if not self.clock.known:

@@ -41,6 +41,16 @@ async def descend(gone: asyncio.Event, rungs: Sequence[Rung]) -> str:
     raise TimeoutError(f"still there after {', '.join(rung.name for rung in rungs)}")
 
 
+async def first_of(events: Sequence[asyncio.Event], within_s: float) -> None:
+    """Until one of them is set, or it has taken so long."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+
+
 async def _ask(rung: Rung) -> bool:
     try:
         return await rung.ask()

@@ -29,7 +29,7 @@ from testbed.guest.clock import FlowClock, Reading
 from testbed.guest.command import Accelerator, GuestOptions, Host, QemuMissing, command, qemu_version
 from testbed.guest.console import last_words, tail
 from testbed.guest.image import Image
-from testbed.guest.ladder import Rung, descend
+from testbed.guest.ladder import Rung, descend, first_of
 from testbed.guest.monitor import Monitor, MonitorError
 from testbed.guest.spawn import spawn, status_name
 from testbed.run.rpc import Document, RpcClosed
@@ -128,7 +128,21 @@ class Guest:
         self._tell("guest.started", pid=self.pid, accelerator=accelerator, qemu=str(version))
         self._watcher = asyncio.create_task(self._watch(), name=f"watch {self.name}")
         self._monitor.follow(monitor)
-        await self._agent.open(agent)
+        elsewhere = "-incoming" in self.options.extra  # its guest runs in another process
+        await (self._agent.resume(agent) if elsewhere else self._agent.open(agent))
+
+    @property
+    def heard(self) -> bool:
+        """Its monitor is there: it has met its backend."""
+        return self._monitor.connected
+
+    def take_over(self, before: Guest) -> None:
+        """The guest that ran there runs here now."""
+        self.boots = before.boots
+        self._agent.take_over(before._agent)
+        before.expected_to_end = True
+        before._ready.clear()
+        self._ready.set()
 
     async def ready(self, deadline_s: float) -> None:
         """Until the agent of the current boot answers. GuestError with the last words when it dies or takes too long."""
@@ -136,11 +150,9 @@ class Guest:
 
     async def died(self, deadline_s: float) -> str:
         """Until the process has ended; how it did."""
-        try:
-            async with asyncio.timeout(deadline_s):
-                await self._gone.wait()
-        except TimeoutError:
-            raise GuestError(f"{self.name}: still running after {deadline_s:g} s") from None
+        await first_of([self._gone], deadline_s)
+        if not self._gone.is_set():
+            raise GuestError(f"{self.name}: still running after {deadline_s:g} s")
         return self.status or ""
 
     async def call(self, method: str, params: Document | None = None, timeout: float = 5.0) -> Any:
@@ -150,8 +162,7 @@ class Guest:
     async def exec(self, run: str, timeout: float = 30.0) -> Document:
         """{"status", "stdout", "stderr"} of a shell command in the guest."""
         params = {"command": run, "timeout_ms": round(timeout * 1000)}
-        result: Document = await self.call("exec", params, timeout + 5)
-        return result
+        return dict(await self.call("exec", params, timeout + 5))
 
     async def reload(self, timeout: float = 20.0) -> None:
         """Removes and inserts the network driver; flows go on over the new interface."""
@@ -222,12 +233,7 @@ class Guest:
         return last_words(self.status, self.command, {"qemu": self.output, "console": self.console})
 
     async def _until(self, wanted: asyncio.Event, deadline_s: float, lament: str) -> None:
-        waiting = [asyncio.ensure_future(event.wait()) for event in (wanted, self._gone)]
-        try:
-            await asyncio.wait(waiting, timeout=deadline_s, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in waiting:
-                task.cancel()
+        await first_of((wanted, self._gone), deadline_s)
         if self._gone.is_set():
             raise GuestError(f"{self.name}: ended ({self.status})\n{self.last_words()}")
         if not wanted.is_set():
@@ -239,13 +245,8 @@ class Guest:
         self.status = status_name(code)
         self._gone.set()
         self._ready.clear()
-        self._tell(
-            "guest.died",
-            status=self.status,
-            expected=self.expected_to_end,
-            console_tail=tail(self.console),
-            stderr_tail=tail(self.output),
-        )
+        tails = {"console_tail": tail(self.console), "stderr_tail": tail(self.output)}
+        self._tell("guest.died", status=self.status, expected=self.expected_to_end, **tails)
 
     def _monitor_said(self, event: str, data: Document) -> None:
         by_guest, reason = bool(data.get("guest")), str(data.get("reason", ""))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from testbed.check.evidence import Event
 from testbed.run.actors.driver import DriverActor
+from testbed.run.actors.frontend import Frontend
 from testbed.run.cast import frontend_socket_of
 from testbed.run.history import RUNNER
 from testbed.run.rpc import RpcFailure
@@ -53,7 +54,6 @@ class Moves:
         """StepFailed when it does not begin, or does not end in time."""
         cell = self._cell
         actor = cell.cast.frontends[step.frontend]
-        assert isinstance(actor, DriverActor), "references are checked when the file is loaded"
         taken = [
             name for name in cell.cast.frontends if name != step.frontend and cell.port_of(name) == step.to
         ]
@@ -67,29 +67,50 @@ class Moves:
         else:
             await self._whole(step, actor, start)
 
-    async def _whole(self, step: Migrate, actor: DriverActor, start: int) -> None:
+    async def _whole(self, step: Migrate, actor: Frontend, start: int) -> None:
         async with self._cell.fault("migrate", [step.frontend]):
-            await self._begin(step, actor)
             deadline = start + step.within
+            await self._begin(step, actor, deadline)
             ended = asyncio.ensure_future(self._ended(step.frontend, start, deadline))
             if step.cancel_after is not None:
                 await asyncio.wait([ended], timeout=step.cancel_after / 1e9)
-                with contextlib.suppress(RpcFailure):  # it was over before
-                    await actor.do("migrate_cancel")
+                await self._cancel(actor)
             if not await ended:
                 raise StepFailed(
                     f"migrate: {step.frontend} was not at {step.to} within {step.within / 1e9:g} s"
                 )
 
-    async def _begin(self, step: Migrate, actor: DriverActor) -> None:
+    async def _cancel(self, actor: Frontend) -> None:
+        if isinstance(actor, DriverActor):
+            with contextlib.suppress(RpcFailure):  # it was over before
+                await actor.do("migrate_cancel")
+        else:
+            from testbed.run.actors.guest import GuestActor
+
+            assert isinstance(actor, GuestActor), "references are checked when the file is loaded"
+            await actor.cancel_migration()
+
+    async def _begin(self, step: Migrate, actor: Frontend, deadline: int) -> None:
         scenario, places = self._cell.scenario, self._cell.world.places
+        path = frontend_socket_of(scenario, places, step.to)
+        role = opposite(scenario.ports()[step.to].role)
+        downtime_ms, octets = max(1, step.downtime // 10**6), (step.bandwidth or 0) << 20
+        if not isinstance(actor, DriverActor):
+            from testbed.run.actors.guest import GuestActor
+
+            assert isinstance(actor, GuestActor), "references are checked when the file is loaded"
+            if not actor.answers:
+                raise StepFailed(f"migrate: {actor.name} {actor.state}")
+            work = actor.migrate(path, role, downtime_ms, octets, deadline)
+            self._cell.world.background(work, f"migrate {actor.name}")
+            return
         try:
             await actor.do(
                 "migrate",
-                path=str(frontend_socket_of(scenario, places, step.to)),
-                role=opposite(scenario.ports()[step.to].role),
-                downtime_ms=max(1, step.downtime // 10**6),
-                bandwidth=None if step.bandwidth is None else step.bandwidth << 20,
+                path=str(path),
+                role=role,
+                downtime_ms=downtime_ms,
+                bandwidth=octets,
             )
         except RpcFailure as failure:
             raise StepFailed(f"migrate: {failure}") from None

@@ -162,9 +162,9 @@ def _expectation(entry: Expectation, place: Path, scenario: Scenario, names: Nam
     if entry.kind == "queues":
         yield from _missing(body.frontend, names.frontends, "frontend", (*place, "queues", "frontend"))
     elif entry.kind == "migration":
-        yield from _missing(
-            body.frontend, names.drivers, "driver frontend", (*place, "migration", "frontend")
-        )
+        movable = names.drivers | names.guests
+        kind = "driver frontend or guest"
+        yield from _missing(body.frontend, movable, kind, (*place, "migration", "frontend"))
     elif entry.kind == "guest":
         yield from _missing(body.name, names.guests, "guest", (*place, "guest", "name"))
     elif entry.kind == "answering" and body.actor is not None:

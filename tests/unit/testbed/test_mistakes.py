@@ -176,7 +176,7 @@ STEPS = [
     ("corrupt: {port: p0, message: 1, bytes: 12}", """steps[0].corrupt.bytes: put the octets into quotes: "12\""""),
     ("heal: p7", "steps[0].heal: no port 'p7'; there are p0, p1"),
     ("migrate: {frontend: f0, to: p1}",
-     "steps[0].migrate.frontend: no driver frontend 'f0'; there are none"),
+     "steps[0].migrate.frontend: no driver frontend or guest 'f0'; there are none"),
 ]  # fmt: skip
 
 
@@ -204,7 +204,7 @@ EXPECT = [
      "expect[0].known.when: no axis 'rng'; there are backend, datapath"),
     ("leaks: many", "expect[0].leaks: 'many' is not known here; write none"),
     ("pages: clean", "expect[0].pages: there is no `type: driver` frontend whose memory could be looked at"),
-    ("migration: {frontend: f0}", "expect[0].migration.frontend: no driver frontend 'f0'; there are none"),
+    ("migration: {frontend: f0}", "expect[0].migration.frontend: no driver frontend or guest 'f0'; there are none"),
     ("migration: {identical: false}", "expect[0].migration.identical: false is not known here; write True"),
     ("dirty_log: complete", "expect[0].dirty_log: no step switches a log on; write one like `log: {on: d2, do: on}`"),
 ]  # fmt: skip

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from testbed.check.evidence import Event, ProcessExit
-from testbed.guest.command import Accelerator, GuestOptions
+from testbed.guest.command import Accelerator, GuestOptions, Role
 from testbed.guest.image import Image
 from testbed.guest.qemu import Guest, GuestError
+from testbed.guest.transfer import Transfer, TransferFailed, incoming
 from testbed.run.actors.base import ActorError, World
 from testbed.run.actors.frontend import Arm, Frontend
 from testbed.run.rpc import RpcClosed, RpcFailure
@@ -27,6 +31,10 @@ class GuestActor(Frontend):
         self._image = image
         self._accelerator = accelerator
         self._guest: Guest | None = None
+        self._moving = False  # there are two processes, one of which will end
+        self._transfer: Transfer | None = None
+        self._reachable = asyncio.Event()  # the guest, by its agent
+        self._reachable.set()
 
     @property
     def pid(self) -> int:
@@ -44,15 +52,9 @@ class GuestActor(Frontend):
     def clock_error_ns(self) -> int:
         return self._guest.clock.error() if self._guest and self._guest.clock.known else 0
 
-    async def start(self) -> None:
-        if self.running:
-            raise ActorError(f"{self.name} is running already")
-        if self._guest is not None:
-            await self._guest.close()
-        self.lives += 1
-        self.up, self.failure, self.stopped, self.linked = False, "", False, False
-        guest = Guest(
-            self._options,
+    def _made(self, options: GuestOptions) -> Guest:
+        return Guest(
+            options,
             self._image,
             self.world.places.files,
             on_event=self._take,
@@ -60,6 +62,15 @@ class GuestActor(Frontend):
             accelerator=self._accelerator,
             environment=self.world.environment,
         )
+
+    async def start(self) -> None:
+        if self.running:
+            raise ActorError(f"{self.name} is running already")
+        if self._guest is not None:
+            await self._guest.close()
+        self.lives += 1
+        self.up, self.failure, self.stopped, self.linked = False, "", False, False
+        guest = self._made(self._options)
         spawned = time.monotonic_ns()
         try:
             await guest.start()
@@ -85,7 +96,7 @@ class GuestActor(Frontend):
             self.world.background(self._bring_up(self._guest), f"bring up {self.name}")
 
     def _take(self, event: Event) -> None:
-        if event.name == "guest.died":
+        if event.name == "guest.died" and not self._moving:
             self._died(event)
         elif event.name == "guest.reset":
             self.up = self.linked = False
@@ -130,7 +141,45 @@ class GuestActor(Frontend):
     async def ask(self, method: str, params: dict[str, Any] | None, timeout: float) -> Any:
         if self._guest is None or not self._guest.running:
             raise RpcClosed(f"{self.name} {self.state}")
+        await self._reachable.wait()
         return await self._guest.call(method, params, timeout)
+
+    async def migrate(self, to: Path, role: Role, downtime_ms: int, bandwidth: int, deadline: int) -> None:
+        """Until it runs there, or is back; its events say which."""
+        source = self._guest
+        assert source is not None, "checked by whoever moves it"
+        sockets = self.world.places.sockets
+        options = replace(self._options, socket=to, role=role)
+        target = self._made(replace(options, extra=(*options.extra, *incoming(self.name, sockets))))
+        self._moving, error = True, ""
+        self._transfer = Transfer(source, target, sockets, self._told, bandwidth)
+        self._told("migration.started")
+        report = self._transfer.report
+        try:
+            await target.start()
+            await self._transfer.run(deadline, downtime_ms)
+            self._options, self._guest = options, target
+            target.take_over(source)
+            self._told("migration.switched", downtime_us=report["downtime_us"])
+        except (GuestError, TransferFailed) as failure:
+            error = str(failure).splitlines()[0]
+        finally:
+            self._reachable.set()
+            await (target if error or self._guest is source else source).close()
+            self._moving, self._transfer = False, None
+        state = "completed" if not error else "cancelled" if "was cancelled" in error else "failed"
+        self._told(f"migration.{state}", state=state, **report, **({"error": error} if error else {}))
+
+    async def cancel_migration(self) -> None:
+        if self._transfer is not None:
+            with contextlib.suppress(GuestError):
+                await self._transfer.cancel()
+
+    def _told(self, name: str, **fields: Any) -> None:
+        """Nobody is asked while the guest stands still between two processes: an answer would get lost."""
+        if name == "migration.stopped":
+            self._reachable.clear()
+        self.world.history.note(self.name, name, **fields)
 
     async def restart(self, how: str, within_s: float) -> None:
         """`how`: reboot, reset or reload."""

@@ -20,21 +20,22 @@ class Migrate(Step):
     it may cost. One that fails leaves the guest where it was; then the scenario fails, too, unless it expects that."""
 
     kind: ClassVar[str] = "migrate"
-    frontend: Reference = Field(description="the driver frontend that moves")
+    frontend: Reference = Field(description="the driver frontend or the guest that moves")
     to: Reference = Field(description="a vhost port at which nobody sits")
     cancel_after: DurationNs | None = Field(None, description="it is called off so long after its beginning")
     background: bool = Field(
         False, description="the next step begins at once; `wait: {event: {name: migration.completed}}` waits"
     )
     downtime: DurationNs = Field(
-        10 * 10**6, description="the rest is copied when that takes no longer, with the rings stopped"
+        10 * 10**6, description="the rest is copied, with everything stopped, when that takes no longer"
     )
     bandwidth: MemoryMb | None = Field(None, description="copied in a second, at most; like 64M")
     within: DurationNs = Field(30 * 10**9, description="the deadline for its end, one way or the other")
 
     def problems(self, names: Names) -> Iterator[Problem]:
-        if self.frontend not in names.drivers:
-            yield ("frontend",), unknown_name("driver frontend", self.frontend, names.drivers)
+        movable = names.drivers | names.guests
+        if self.frontend not in movable:
+            yield ("frontend",), unknown_name("driver frontend or guest", self.frontend, movable)
         if self.to not in names.ports:
             yield ("to",), unknown_name("vhost port", self.to, names.ports)
 
