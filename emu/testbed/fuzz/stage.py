@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from testbed.run.watcher import Watcher
 
 Seen = Counter[tuple[str, str]]  # (what was done, outcome)
 _WITHIN_NS = 10 * 10**9
+_DYING_NS = 200 * 10**6
 
 
 class _Cell(Cell):
@@ -99,8 +101,15 @@ class Stage:
         except RpcClosed:
             return True  # the driver died of it
         except (StepFailed, RpcFailure, ActorError):
-            return False
+            return await self._died()
         return True
+
+    async def _died(self) -> bool:
+        """Whether that step failed because it was the backend's last. A process ends some moments after its sockets."""
+        if not self.driver(ATTACKER).session:
+            deadline = time.monotonic_ns() + _DYING_NS
+            await self.history.until(lambda: not self.switch.running, deadline)
+        return not self.switch.running
 
     async def new_guest(self) -> None:
         """What `restart` of the attacker does, without the price of a process."""
