@@ -259,6 +259,9 @@ Result<bool> Frontend::shake_hands(const HandshakeStop& stop) {
 }
 
 Result<void> Frontend::bring_up(const Handshake& done, uint64_t began_ns) {
+  for (size_t i = 0; i < device_->vrings(); ++i)
+    if (!device_->vring(i).ring())  // a message before the rings failed, and the handshake was told to go on
+      return fail(Errc::protocol, "the handshake is over, and never came to make the rings");
   if (at_.backend) at_.backend->passed();  // a backend may close its channel before the handshake is over
   const uint64_t took_us = (now_ns() - began_ns) / 1000;
   data_.run([&] {
