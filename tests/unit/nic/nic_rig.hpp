@@ -37,7 +37,9 @@ inline size_t pools() {
 }
 
 struct NicRig : Live {
-  explicit NicRig(uint16_t workers = 1) : Live(workers, register_ports) { lan(nlohmann::json::object()); }
+  explicit NicRig(uint16_t workers = 1) : Live(workers, [](PortFactories& types) { register_ports(types); }) {
+    lan(nlohmann::json::object());
+  }
 
   // The configuration: `inside`, and these ports. A hub floods: nothing has to be learnt.
   void lan(nlohmann::json more) { apply(document(std::move(more))); }
