@@ -118,7 +118,7 @@ Result<nlohmann::json> DriverService::flip(const json& params) {
   if (!gpa) return fail(Errc::invalid_argument, "gpa " + gpa.error().message);
   const std::string key = (*frontend)->spec().name + "@" + std::to_string(*gpa);
   const uint64_t flips = flippers_.contains(key) ? flippers_[key]->flips() : 0;
-  flippers_.erase(key);
+  if (flippers_.erase(key) != 0) (*frontend)->end_flip();
   std::vector<std::vector<uint8_t>> values;
   for (const json& value : params.value("values", json::array())) {
     const auto bytes = from_hex(value.get<std::string>());
@@ -135,6 +135,9 @@ Result<nlohmann::json> DriverService::flip(const json& params) {
   }
   uint8_t* where = memory.at(*gpa, values[0].size());
   if (!where) return fail(Errc::invalid_argument, "no region holds all of these octets");
+  if (!(*frontend)->begin_flip())
+    return fail(Errc::busy,
+                (*frontend)->spec().name + " moves to another backend; flip before or after that");
   flippers_[key] = std::make_unique<Flipper>(where, std::move(values), params.value("hz", uint64_t{0}));
   return json::object();
 }

@@ -77,6 +77,11 @@ class Frontend {
   Result<void> cancel_migration();
   const nlohmann::json& migration() const { return migration_ ? migration_->report() : last_migration_; }
 
+  // Any thread. A script's thread that writes to guest memory by itself (driver.flip) leaves no mark of what
+  // it wrote: such a guest cannot move, and one that moves takes none. False: it moves.
+  bool begin_flip();
+  void end_flip() { --flips_; }
+
   // -- For a migration
   // Where a backend at `path` is met. Errc::busy: another process listens there.
   static Result<Attachment> meet(const std::string& path, bool server);
@@ -125,6 +130,8 @@ class Frontend {
   Attachment at_;
   std::unique_ptr<Migration> migration_;
   nlohmann::json last_migration_;
+  static constexpr int kMoves = -1;
+  std::atomic<int> flips_ = 0;  // how many threads write; or kMoves
   uint64_t sessions_ = 0;
   uint64_t past_session_ = 0;
   std::deque<Exchange> past_log_;

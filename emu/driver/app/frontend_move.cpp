@@ -7,8 +7,13 @@ using wire::Request;
 
 Result<void> Frontend::migrate(const MigrationSpec& spec) {
   if (migration_) return fail(Errc::already_exists, spec_.name + " is on its way already");
+  if (int none = 0; !flips_.compare_exchange_strong(none, kMoves))
+    return fail(Errc::busy, spec_.name + " has memory that flips; stop that first");
   auto begun = Migration::begin(*this, spec);
-  if (!begun) return tl::unexpected(begun.error());
+  if (!begun) {
+    flips_ = 0;
+    return tl::unexpected(begun.error());
+  }
   migration_ = std::move(*begun);
   return {};
 }
@@ -23,6 +28,15 @@ void Frontend::continue_migration() {
   if (migration_->step()) return;
   last_migration_ = migration_->report();
   migration_.reset();
+  flips_ = 0;
+}
+
+bool Frontend::begin_flip() {
+  int flips = flips_;
+  do {
+    if (flips == kMoves) return false;
+  } while (!flips_.compare_exchange_weak(flips, flips + 1));
+  return true;
 }
 
 Result<void> Frontend::enable_rings() {

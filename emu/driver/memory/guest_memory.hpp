@@ -104,7 +104,8 @@ class GuestMemory {
   // Where in the file a guest-physical address lies.
   std::optional<uint64_t> file_offset(uint64_t gpa) const;
 
-  // The two swap files; each keeps its addresses in this process. They are equally long.
+  // The two swap files; each keeps its addresses in this process. They are equally long. Nobody else may look
+  // at either meanwhile: for a moment nothing is there.
   void exchange(GuestMemory& other);
 
   // The parts of the file that have pages, by offset. The rest is holes: looking at those through the mapping

@@ -166,6 +166,20 @@ def test_what_cannot_be_is_refused_and_nothing_changes(plain: Lan) -> None:
         plain.begin(2)
 
 
+def test_memory_that_flips_stays_and_memory_that_moves_does_not_flip(plain: Lan) -> None:
+    flip = {"frontend": "f1", "gpa": 60 * MIB}
+    plain.driver.call("driver.flip", values=["00", "01"], **flip)
+    with pytest.raises(AssertionError, match="memory that flips"):
+        plain.begin(2)
+    plain.driver.call("driver.flip", values=[], **flip)
+    plain.begin(2, bandwidth=16 * MIB)
+    with pytest.raises(AssertionError, match="moves to another backend"):
+        plain.driver.call("driver.flip", values=["00", "01"], **flip)
+    plain.driver.call("driver.migrate_cancel", frontend="f1")
+    assert plain.ended()["state"] == "cancelled"
+    plain.driver.call("driver.flip", values=["00", "01"], **flip)
+
+
 def test_a_destination_with_fewer_queues_is_refused(tmp_path: Path) -> None:
     lan = Lan(tmp_path, {2: 1}, queues=2)
     try:
