@@ -100,7 +100,10 @@ class WriteElsewhere final : public SpoilSent {
 
  private:
   void spoil(const Shared& shared, const RingView::Buffer&) override {
-    if (!shared.regions.empty()) *shared.regions.front().memory->begin() = std::byte{0xff};
+    if (shared.regions.empty()) return;
+    std::byte& octet = *shared.regions.front().memory->begin();
+    octet = static_cast<std::byte>(static_cast<uint8_t>(octet) +
+                                   1);  // another value each time: a look may be near
   }
 };
 

@@ -51,7 +51,8 @@ def _e2e() -> list[int]:
     from testbed.run.command import RunOptions, run
     from testbed.scenario.load import load_jobs
 
-    paths = sorted((PROJECT / "scenarios").glob("*.yaml"))
+    scenarios = PROJECT / "scenarios"
+    paths = [*sorted(scenarios.glob("*.yaml")), *sorted((scenarios / "hostile").glob("*.yaml"))]
     statuses = [run(load_jobs(paths, {}), RunOptions(keep_going=True))]
     if any((PROJECT / "tests" / "e2e").glob("test_*.py")):
         statuses.append(_pytest("tests/e2e"))
