@@ -17,6 +17,7 @@ from __future__ import annotations
 from testbed.check.evidence import Document, Evidence, LogLook
 from testbed.check.result import CheckResult, Finding, failed, passed, unknown
 from testbed.check.rules import Rules, judge_value
+from testbed.check.topology import lost_session
 
 _SHOWN = 8
 
@@ -32,7 +33,7 @@ def check(evidence: Evidence, rules: Rules) -> list[CheckResult]:
 
 def _check_guest(evidence: Evidence, guest: str, rules: Rules) -> CheckResult:
     looks = [look for look in evidence.logs if look.frontend == guest]
-    on = [look for look in looks if look.on and not look.blind and not _lost_session(evidence, look)]
+    on = [look for look in looks if look.on and not look.blind and not lost_session(evidence, look)]
     off = [look for look in looks if not look.on and not look.blind]
     findings = [
         *_blind(looks),
@@ -42,13 +43,6 @@ def _check_guest(evidence: Evidence, guest: str, rules: Rules) -> CheckResult:
         _beside(guest, looks),
     ]
     return CheckResult("dirty_log", guest, tuple(findings), _measured(on, off))
-
-
-def _lost_session(evidence: Evidence, look: LogLook) -> bool:
-    return any(
-        event.name == "driver.down" and event.actor == look.frontend and look.since <= event.t <= look.t
-        for event in evidence.events
-    )
 
 
 def _blind(looks: list[LogLook]) -> list[Finding]:

@@ -13,9 +13,8 @@ from itertools import pairwise
 from testbed.check.evidence import Document, Event, Evidence
 from testbed.check.result import CheckResult, Finding, failed, passed
 from testbed.check.rules import Rules
-from testbed.check.topology import frontends_of, port_of
+from testbed.check.topology import RESETTING, frontends_of, port_of
 
-_RENEWING = frozenset({"kill", "restart", "shutdown", "reboot", "reset", "reload", "queues"})
 _LOG_ALL = 1 << 26
 
 
@@ -72,7 +71,7 @@ def _judge(evidence: Evidence, frontend: str, agreed: list[Event]) -> Finding:
 
 def _renewed(evidence: Evidence, frontend: str, begin: int, end: int) -> bool:
     return any(
-        fault.kind in _RENEWING
+        fault.kind in RESETTING
         and frontend in fault.targets
         and begin < (fault.end or end)
         and fault.start < end

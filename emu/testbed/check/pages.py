@@ -13,7 +13,7 @@ from __future__ import annotations
 from testbed.check.evidence import Document, Evidence, PagesLook
 from testbed.check.result import CheckResult, Finding, passed, unknown
 from testbed.check.rules import Rules, judge_value
-from testbed.check.topology import frontends_of
+from testbed.check.topology import frontends_of, lost_session
 
 _SHOWN = 3  # stray ranges in a reason
 _OCTETS = 16  # of each
@@ -105,20 +105,13 @@ def _flags(flags: int) -> str:
 
 
 def _unreturned(evidence: Evidence, frontend: str, looks: list[PagesLook], rules: Rules) -> list[Finding]:
-    judged = [look for look in looks if look.quiet and not _lost_session(evidence, look)]
+    judged = [look for look in looks if look.quiet and not lost_session(evidence, look)]
     if not judged:
         return [passed("unreturned", "not asked: its session was not up, or had ended since the snapshot")]
     octets = sum(int((look.diff or {}).get("posted", 0)) for look in judged)
     chains = _chains(judged[-1].diff or {})
     reason = f"{octets} octets were written to buffers of {frontend} that were not given back, when all was silent{chains}"
     return [judge_value("unreturned", octets, rules.allowed("unreturned", frontend=frontend), reason)]
-
-
-def _lost_session(evidence: Evidence, look: PagesLook) -> bool:
-    return any(
-        event.name == "driver.down" and event.actor == look.frontend and look.since <= event.t <= look.t
-        for event in evidence.events
-    )
 
 
 def _measured(looks: list[PagesLook]) -> Document:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from testbed.check.evidence import Document, Evidence, FlowEvidence, SwitchEvidence
+from testbed.check.evidence import Document, Evidence, FlowEvidence, LogLook, PagesLook, SwitchEvidence
 
 
 def switches_of(topology: Document) -> dict[str, Document]:
@@ -77,6 +77,14 @@ def touched(evidence: Evidence, flow: FlowEvidence) -> set[str]:
     """Actors a flow depends on: its ends and the switches they sit on."""
     places = [port_of(evidence.topology, end) for end in (flow.source, flow.sink)]
     return {flow.source, flow.sink, *(place[0] for place in places if place is not None)}
+
+
+def lost_session(evidence: Evidence, look: PagesLook | LogLook) -> bool:
+    """A driver's session ended between this look and the one before: what its backend had begun it could not finish."""
+    return any(
+        event.name == "driver.down" and event.actor == look.frontend and look.since <= event.t <= look.t
+        for event in evidence.events
+    )
 
 
 # Faults after which a frontend counts from 0: its process or its guest's driver began anew.
