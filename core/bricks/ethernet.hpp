@@ -9,8 +9,6 @@
 
 namespace testbed {
 
-inline constexpr uint16_t kEthernetHeader = 14;
-
 inline uint64_t load64(const std::byte* from) {
   uint64_t value;
   std::memcpy(&value, from, sizeof value);

@@ -12,16 +12,8 @@ uint64_t sum_lengths(Packet* const* packets, uint16_t count) {
   return sum;
 }
 
-constexpr uint32_t kEthernetHeader = 14;
-
-// The packets that have an Ethernet header, in order; returns how many.
-uint16_t without_runts(Packet* const* packets, uint16_t count, std::array<Packet*, kBurst>& kept) {
-  uint16_t whole = 0;
-  for (uint16_t i = 0; i < count; ++i) {
-    kept[whole] = packets[i];
-    whole = static_cast<uint16_t>(whole + (packets[i]->length >= kEthernetHeader));
-  }
-  return whole;
+bool is_whole(const Packet* packet) {
+  return packet->length >= kEthernetHeader;
 }
 
 }  // namespace
@@ -51,16 +43,24 @@ Executor::Round Executor::poll(WorkerContext& worker) {
     source.counters->rx_bytes.add(sum_lengths(pointers_.data(), count));
     queue_ = source.queue;
     // No brick and no port has to expect less than a header.
-    std::array<Packet*, kBurst> kept;
-    const uint16_t whole = without_runts(pointers_.data(), count, kept);
-    if (whole < count) [[unlikely]]
-      (*source.drops)[DropReason::runt].add(static_cast<uint64_t>(count - whole));
-    if (whole > 0) follow(worker, source.out, kept.data(), whole, 0, *source.drops);
+    Packet* const* const packets = pointers_.data();
+    if (std::all_of(packets, packets + count, is_whole)) [[likely]]
+      follow(worker, source.out, packets, count, 0, *source.drops);
+    else
+      follow_whole(worker, source, count);
     source.port->release(worker, source.queue, packets_.data(), count);
     round.packets += count;
     ++round.bursts;
   }
   return round;
+}
+
+void Executor::follow_whole(WorkerContext& worker, const Source& source, uint16_t count) {
+  std::array<Packet*, kBurst> kept;
+  const auto end = std::copy_if(pointers_.data(), pointers_.data() + count, kept.begin(), is_whole);
+  const auto whole = static_cast<uint16_t>(end - kept.begin());
+  (*source.drops)[DropReason::runt].add(static_cast<uint64_t>(count - whole));
+  if (whole > 0) follow(worker, source.out, kept.data(), whole, 0, *source.drops);
 }
 
 void Executor::follow(WorkerContext& worker, const Hop& hop, Packet* const* packets, uint16_t count,

@@ -48,6 +48,8 @@ class Executor {
     BrickShard* counters;
   };
 
+  // A burst in which there is a runt: the others go on.
+  void follow_whole(WorkerContext& worker, const Source& source, uint16_t count);
   void follow(WorkerContext& worker, const Hop& hop, Packet* const* packets, uint16_t count, uint16_t depth,
               DropCounters& unconnected);
   void run_brick(WorkerContext& worker, const Hop& hop, Packet* const* packets, uint16_t count,

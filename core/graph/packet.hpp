@@ -17,6 +17,8 @@ inline constexpr uint16_t kBurst = 32;
 // Bytes of the frame that a brick may look at: enough for Ethernet, two VLAN tags, IPv6, TCP with options, or
 // VXLAN.
 inline constexpr uint16_t kHeadBytes = 128;
+// The least a frame has: destination, source, type (IEEE 802.3). Shorter ones come to no brick and no port.
+inline constexpr uint16_t kEthernetHeader = 14;
 
 enum class PayloadKind : uint8_t {
   mbuf,    // Packet::payload is an rte_mbuf holding the whole frame (possibly in segments)
