@@ -24,6 +24,8 @@ struct FrontendOptions {
   bool mergeable = true;
   bool vectorized = false;
   flow::Mac mac;
+  uint32_t spare_buffers =
+      0;  // to receive into beyond what the rings hold: for a user that keeps what it gets
   uint32_t max_frame = 9000;  // octets without FCS; what a receive buffer holds when buffers cannot be merged
 };
 

@@ -85,7 +85,7 @@ Result<void> VirtioPort::make_pools(const FrontendOptions& options) {
   const unsigned segments = (max_frame_ + buffer_ - 1) / buffer_;
   const unsigned at_hand = 2 * kCache + kBurst * segments;
   const auto held = static_cast<unsigned>(held_.size() * HeldBuffers::kHeld);
-  auto rx = make_pool(device_ + "_rx", ring + at_hand + held, buffer_);
+  auto rx = make_pool(device_ + "_rx", ring + options.spare_buffers + at_hand + held, buffer_);
   if (!rx) return tl::unexpected(rx.error());
   auto tx = make_pool(device_ + "_tx", ring * segments + at_hand, buffer_);
   if (!tx) return tl::unexpected(tx.error());

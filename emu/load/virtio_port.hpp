@@ -44,6 +44,10 @@ class VirtioPort : public flow::Transport, public Caller {
   void refuse_calls() override;
   std::span<const int> call_fds() const override { return call_fds_; }
 
+  // For a user that moves mbufs itself instead of frames.
+  uint16_t ethdev() const { return port_; }
+  rte_mempool* send_pool() const { return tx_pool_.get(); }
+
   // The worker begins to poll, and has left off for good.
   void attach() { access_.attach(); }
   void leave() { access_.leave(); }

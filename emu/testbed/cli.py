@@ -136,13 +136,18 @@ def bench(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME]...", help="which; all when absent")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="as a document")] = False,
-    blocks: Annotated[int, typer.Option(min=1, help="ABBA blocks for each case")] = 2,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="print the document; progress goes to standard error")
+    ] = False,
+    quick: Annotated[bool, typer.Option(help="fewer and shorter blocks: a first look")] = False,
+    pairs: Annotated[int | None, typer.Option(min=1, help="pairs of blocks for each case")] = None,
+    noisy: Annotated[bool, typer.Option(help="keep blocks of a disturbed machine, and say so")] = False,
 ) -> None:
     """Measure switches side by side, in one run."""
-    from testbed.bench.command import run as measure
+    from testbed.bench.command import BenchOptions
+    from testbed.bench.command import bench as measure
 
-    raise typer.Exit(measure(names or [], as_json, blocks))
+    raise typer.Exit(measure(BenchOptions(tuple(names or ()), as_json, quick, pairs, noisy)))
 
 
 @app.command()

@@ -5,51 +5,58 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from dataclasses import dataclass, replace
 
-from testbed.bench.compare import Case, compare
-from testbed.bench.subjects import SUBJECTS
+from testbed.bench.blocks import Plan, fill
+from testbed.bench.cases import BENCHES, DEFAULT
+from testbed.bench.document import document
+from testbed.bench.model import Case
+from testbed.bench.table import show
+from testbed.run import exits
+from testbed.run.binaries import Lacking
+from testbed.run.rpc import RpcFailure
+from testbed.scenario.mistakes import unknown_name
 
-CASES = {
-    "switch": lambda: [Case("split", 64), Case("packed", 64), Case("split", 1518)],
-    "quick": lambda: [Case("split", 64)],
-}
+QUICK = Plan(pairs=2, warm_up_s=0.3, sample_s=0.25, samples=2)
 
 
-def run(names: list[str], as_json: bool = False, blocks: int = 2) -> int:
-    """Exit status: 0 measured, 2 an unknown name, 3 something is missing."""
-    unknown = [name for name in names if name not in CASES]
-    if unknown:
-        print(f"bench: no benchmark '{unknown[0]}'; there are {', '.join(CASES)}", file=sys.stderr)
-        return 2
-    cases = [case for name in names or ["switch"] for case in CASES[name]()]
+@dataclass(frozen=True)
+class BenchOptions:
+    names: tuple[str, ...] = ()
+    as_json: bool = False
+    quick: bool = False
+    pairs: int | None = None
+    tolerant: bool = False
+
+    def plan(self) -> Plan:
+        plan = QUICK if self.quick else Plan()
+        return replace(plan, pairs=self.pairs or plan.pairs, tolerant=self.tolerant)
+
+
+def bench(options: BenchOptions) -> int:
+    """Exit status: measured, an unknown name, something is missing or broke, interrupted."""
+    for name in options.names:
+        if name not in BENCHES:
+            print(f"testbed bench: {unknown_name('bench', name, BENCHES)}", file=sys.stderr)
+            return exits.MISTAKE
+    cases = [case for name in options.names or DEFAULT for case in BENCHES[name]()]
     try:
-        asyncio.run(compare(cases, blocks, lambda line: print(f"bench: {line}", file=sys.stderr)))
-    except FileNotFoundError as missing:
-        print(f"bench: {missing}", file=sys.stderr)
-        return 3
-    print(json.dumps(document(cases), indent=1) if as_json else table(cases))
-    return 0
+        asyncio.run(_measure(cases, options.plan()))
+    except KeyboardInterrupt:
+        return exits.INTERRUPTED
+    except Lacking as lacking:
+        print(f"testbed bench: {lacking}", file=sys.stderr)
+        return exits.LACKING
+    except (RuntimeError, RpcFailure) as failure:
+        print(f"testbed bench: {failure}", file=sys.stderr)
+        return exits.UNKNOWN
+    if options.as_json:
+        print(json.dumps(document(cases), indent=1))
+    else:
+        show(cases)
+    return exits.PASSED
 
 
-def document(cases: list[Case]) -> dict[str, object]:
-    return {
-        "format": 1,
-        "cases": [
-            {"name": c.name, "ring": c.ring, "size": c.size, "mpps": c.mpps, "ratio": round(c.ratio, 3),
-             "subject": c.subject, "against": c.against, "rejected_blocks": c.rejected}
-            for c in cases
-        ],
-    }  # fmt: skip
-
-
-def table(cases: list[Case]) -> str:
-    lines = [f"{'load':<16}{'subject':<14}{'Mpps':>8}  {'against':<14}{'Mpps':>8}{'ratio':>8}"]
+async def _measure(cases: list[Case], plan: Plan) -> None:
     for case in cases:
-        lines.append(
-            f"{case.name:<16}{case.subject:<14}{case.median(case.subject):>8.2f}  "
-            f"{case.against:<14}{case.median(case.against):>8.2f}{case.ratio:>8.2f}"
-            + (f"  ({case.rejected} disturbed blocks repeated)" if case.rejected else "")
-        )
-    used = {name for case in cases for name in (case.subject, case.against)}
-    lines += ["", *(f"{name}: {SUBJECTS[name].about}" for name in sorted(used))]
-    return "\n".join(lines)
+        await fill(case, plan, lambda line: print(f"bench: {line}", file=sys.stderr))

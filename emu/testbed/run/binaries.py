@@ -12,6 +12,8 @@ PROGRAMS = {
     "testbed-switch-sabotaged": "tests/sabotage",
     "testbed-load": "emu/load",
     "testbed-driver": "emu/driver",
+    "testbed-circulator": "emu/bench",
+    "testbed-limits": "emu/bench",
     "testbed-inprocess": "emu/load",
     "testbed-agent": "emu/guest",
     "testbed-proxy": "emu/proxy",
