@@ -18,6 +18,9 @@ struct Attachment {
   std::unique_ptr<BackendRequests> backend;
   std::unique_ptr<Handshake> handshake;
   uint64_t handshake_ns = 0;  // when it began
+  // Of buffers in flight: it belongs to this backend, and outlives the session.
+  Fd inflight;
+  wire::VhostUserInflight inflight_area{};
 };
 
 }  // namespace testbed::driver

@@ -61,9 +61,9 @@ Frontend::~Frontend() {
   if (at_.listener) ::unlink(at_.path.c_str());
 }
 
-void Frontend::emit(std::string_view name, nlohmann::json fields) {
+void Frontend::emit(std::string_view name, nlohmann::json fields, uint64_t t) {
   fields["frontend"] = spec_.name;
-  events_.emit(name, std::move(fields));
+  events_.emit(name, std::move(fields), t);
 }
 
 void Frontend::post(Job job) {
@@ -183,25 +183,25 @@ void Frontend::serve_backend() {
   at_.backend.reset();  // that channel is gone; the session may live on
 }
 
-wire::VringAddr Frontend::address_of(uint16_t vring) const {
+wire::VringAddr Frontend::address_of(uint16_t vring, uint64_t features) const {
   const RingPlace& place = device_->layout().vrings[vring].ring;
   // "A ring address is an IOVA if VIRTIO_F_IOMMU_PLATFORM has been negotiated. Otherwise it is a user
   // address."
-  const bool iova = at_.session && at_.session->has_feature(bit(Feature::ACCESS_PLATFORM));
+  const bool iova = (features & bit(Feature::ACCESS_PLATFORM)) != 0;
   const auto address = [&](uint64_t gpa) { return iova ? gpa : memory_.user_address(gpa); };
-  const bool logged = at_.session && at_.session->has_feature(bit(Feature::LOG_ALL));
+  const bool logged = (features & bit(Feature::LOG_ALL)) != 0;
   // On a packed ring the device marks descriptors used: those are its used ring.
-  const bool packed = at_.session && at_.session->has_feature(bit(Feature::RING_PACKED));
+  const bool packed = (features & bit(Feature::RING_PACKED)) != 0;
   const uint64_t log = place.log ? place.log : packed ? place.descriptors : place.used;
   return {vring, logged ? 1u : 0u, address(place.descriptors), address(place.used), address(place.available),
           log};
 }
 
-VringFacts Frontend::facts_of(uint16_t vring) const {
+VringFacts Frontend::facts_of(uint16_t vring, uint64_t features) const {
   const Vring& queue = device_->vring(vring);
   const Ring& ring = *queue.ring();
   const HandshakeSpec& spec = spec_.handshake;
-  VringFacts facts{.size = ring.size(), .address = address_of(vring)};
+  VringFacts facts{.size = ring.size(), .address = address_of(vring, features)};
   facts.enable = vring / 2 < device_->queues();
   const auto told = spec.bases.find(vring);
   if (told != spec.bases.end())
@@ -223,8 +223,8 @@ HandshakeParty Frontend::party(Attachment& there) {
                        .memory = &memory_,
                        .log = log_.get(),
                        .backend_channel = there.backend ? there.backend->backend_end() : -1,
-                       .inflight = &inflight_,
-                       .inflight_area = &inflight_area_};
+                       .inflight = &there.inflight,
+                       .inflight_area = &there.inflight_area};
   party.configure = [this](uint64_t features) -> Result<void> {
     Result<bool> kept;
     data_.run([&] {
@@ -236,7 +236,9 @@ HandshakeParty Frontend::party(Attachment& there) {
     fresh_ = false;
     return {};
   };
-  party.vring = [this](uint16_t vring) { return facts_of(vring); };
+  party.vring = [this, session = there.session.get()](uint16_t vring) {
+    return facts_of(vring, session->features);
+  };
   return party;
 }
 
@@ -254,11 +256,12 @@ Result<bool> Frontend::shake_hands(const HandshakeStop& stop) {
   const auto done = at_.handshake->run(stop.messages, stop.request);
   if (!done) return done;
   if (*done)
-    if (auto up = bring_up(*at_.handshake, at_.handshake_ns); !up) return tl::unexpected(up.error());
+    if (auto up = bring_up(at_.handshake->messages(), at_.handshake_ns); !up)
+      return tl::unexpected(up.error());
   return done;
 }
 
-Result<void> Frontend::bring_up(const Handshake& done, uint64_t began_ns) {
+Result<void> Frontend::bring_up(uint64_t messages, uint64_t began_ns) {
   for (size_t i = 0; i < device_->vrings(); ++i)
     if (!device_->vring(i).ring())  // a message before the rings failed, and the handshake was told to go on
       return fail(Errc::protocol, "the handshake is over, and never came to make the rings");
@@ -276,7 +279,7 @@ Result<void> Frontend::bring_up(const Handshake& done, uint64_t began_ns) {
                      {"queues", device_->queues()},
                      {"packed", at_.session->has_feature(bit(Feature::RING_PACKED))},
                      {"resumed", kept_},
-                     {"messages", done.messages()},
+                     {"messages", messages},
                      {"handshake_us", took_us}});
   return {};
 }

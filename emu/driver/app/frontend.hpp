@@ -62,6 +62,9 @@ class Frontend {
   Result<bool> shake_hands(const HandshakeStop& stop);
   // The rings stop (GET_VRING_BASE): the bases the backend names. `Errc::disconnected`: no session.
   Result<std::vector<uint32_t>> stop_rings();
+  // Its two halves: for a migration, which has more to do in the second. That is for the data thread.
+  Result<std::vector<uint32_t>> ask_bases();
+  void note_stopped(const std::vector<uint32_t>& bases);
   // And run again, from where they are or (`fresh`) empty, as after a reboot of the guest.
   Result<void> restart_rings(bool fresh);
   // On: a new log in place of any other. Off: nobody logs.
@@ -69,8 +72,9 @@ class Frontend {
   Result<void> replace_log(uint64_t offset, uint64_t least);
   Result<void> stop_logging();
   std::vector<uint64_t> take_dirty(bool clear);
+  // As a session with these features has it.
+  wire::VringAddr address_of(uint16_t vring, uint64_t features) const;
   void forget_log();  // the backend that knew it logs no more, or is gone
-  wire::VringAddr address_of(uint16_t vring) const;
 
   // -- Moving to another host
   Result<void> migrate(const MigrationSpec& spec);
@@ -86,17 +90,18 @@ class Frontend {
   // Where a backend at `path` is met. Errc::busy: another process listens there.
   static Result<Attachment> meet(const std::string& path, bool server);
   Result<void> attach(Attachment& there, uint64_t deadline_ns);
-  // This frontend in a handshake with `there`. The rings it speaks of are those at the present attachment.
+  // This frontend in a handshake with `there`: the rings are those it has.
   HandshakeParty party(Attachment& there);
   Attachment& attachment() { return at_; }
-  // The area of buffers in flight stays behind: it belongs to one backend.
-  void exchange(Attachment& other) {
-    std::swap(at_, other);
-    inflight_.reset();
-  }
-  // Rings run: enabled at the present attachment as many as the guest uses, link up.
+  // The present attachment and the other one swap places.
+  void exchange(Attachment& other) { std::swap(at_, other); }
+  // The rings of the present attachment, which were described to the backend, are started there at these
+  // positions. Nothing moves until they are enabled.
+  Result<void> start_rings(const std::vector<uint32_t>& bases);
+  // Enabled are as many as the guest uses; link up.
   Result<void> enable_rings();
-  void emit(std::string_view name, nlohmann::json fields);
+  // `t` 0: now.
+  void emit(std::string_view name, nlohmann::json fields, uint64_t t = 0);
   // Looks after the session for at most so long, or until a job is there.
   void watch(int timeout_ms);
   void wait(int timeout_ms);
@@ -108,8 +113,9 @@ class Frontend {
   void run_jobs();
   void attempt();
   void continue_migration();
-  Result<void> bring_up(const Handshake& done, uint64_t began_ns);
-  VringFacts facts_of(uint16_t vring) const;
+  // After so many messages of a handshake that began then.
+  Result<void> bring_up(uint64_t messages, uint64_t began_ns);
+  VringFacts facts_of(uint16_t vring, uint64_t features) const;
   void serve_backend();
   Result<void> tell_logging(uint64_t features);
 
@@ -138,10 +144,8 @@ class Frontend {
   bool fresh_ = false;  // the next rings begin empty
   bool kept_ = false;   // the rings went on from where an earlier session left them
   std::unique_ptr<DirtyLog> log_;
-  bool logging_ = false;             // the backend is to write to it
-  std::vector<uint64_t> old_pages_;  // of logs that were replaced
-  Fd inflight_;
-  wire::VhostUserInflight inflight_area_{};
+  bool logging_ = false;                   // the backend is to write to it
+  std::vector<uint64_t> old_pages_;        // of logs that were replaced
   std::map<std::string, Fd> descriptors_;  // named by scripts
 
   std::thread thread_;

@@ -39,13 +39,24 @@ bool Frontend::begin_flip() {
   return true;
 }
 
-Result<void> Frontend::enable_rings() {
-  for (uint16_t vring = 0; vring < 2 * spec_.net.queues; ++vring) {
-    const bool used = vring / 2 < device_->queues();
-    if (auto told = at_.session->tell(vring_state(Request::SET_VRING_ENABLE, vring, used)); !told)
-      return told;
+Result<void> Frontend::start_rings(const std::vector<uint32_t>& bases) {
+  std::vector<Message> messages;
+  for (uint16_t vring = 0; vring < bases.size(); ++vring) {
+    const int kick = spec_.handshake.polled ? -1 : device_->vring(vring).kick_fd();
+    messages.push_back(vring_state(Request::SET_VRING_BASE, vring, bases[vring]));
+    messages.push_back(vring_file(Request::SET_VRING_KICK, vring, kick));
   }
-  return bring_up(*at_.handshake, at_.handshake_ns);
+  if (at_.session->has(wire::ProtocolFeature::STATUS)) messages.push_back(driver_ok());
+  kept_ = true;
+  return at_.session->tell_all(std::move(messages));
+}
+
+Result<void> Frontend::enable_rings() {
+  std::vector<Message> messages;
+  for (uint16_t vring = 0; vring < 2 * spec_.net.queues; ++vring)
+    messages.push_back(vring_state(Request::SET_VRING_ENABLE, vring, vring / 2 < device_->queues()));
+  if (auto told = at_.session->tell_all(std::move(messages)); !told) return told;
+  return bring_up(at_.session->sent(), at_.handshake_ns);
 }
 
 }  // namespace testbed::driver

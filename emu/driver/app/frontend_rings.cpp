@@ -21,23 +21,36 @@ Error no_session(const std::string& name) {
 }  // namespace
 
 Result<std::vector<uint32_t>> Frontend::stop_rings() {
+  auto bases = ask_bases();
+  if (bases) data_.run([&] { note_stopped(*bases); });
+  return bases;
+}
+
+// The backend finds out where its rings stopped while the data thread comes to a place where it holds none.
+Result<std::vector<uint32_t>> Frontend::ask_bases() {
   if (!at_.session) return tl::unexpected(no_session(spec_.name));
-  data_.run([&] { device_->stop(); });
+  std::vector<Message> questions;
+  for (uint16_t vring = 0; vring < 2 * spec_.net.queues; ++vring)
+    questions.push_back(vring_state(Request::GET_VRING_BASE, vring, 0));
+  device_->stop();
+  const auto still = [this] { data_.run([] {}); };
+  const auto answers = at_.session->exchange_all(std::move(questions), still);
+  if (!answers) return tl::unexpected(answers.error());
   std::vector<uint32_t> bases;
-  for (uint16_t vring = 0; vring < 2 * spec_.net.queues; ++vring) {
-    auto reply = at_.session->exchange(vring_state(Request::GET_VRING_BASE, vring, 0), true);
-    if (!reply) return tl::unexpected(reply.error());
+  for (const auto& answer : *answers) {
     wire::VringState state;
-    if ((*reply)->payload.size() != sizeof state)
+    if (!answer || answer->payload.size() != sizeof state)
       return fail(Errc::protocol, "GET_VRING_BASE was answered without a vring state");
-    std::memcpy(&state, (*reply)->payload.data(), sizeof state);
+    std::memcpy(&state, answer->payload.data(), sizeof state);
     bases.push_back(state.num);
-    data_.run([&] {
-      Vring& queue = device_->vring(vring);
-      if (queue.ring()) queue.stillness().stopped(*queue.ring(), state.num);
-    });
   }
   return bases;
+}
+
+void Frontend::note_stopped(const std::vector<uint32_t>& bases) {
+  for (uint16_t vring = 0; vring < bases.size(); ++vring)
+    if (Vring& queue = device_->vring(vring); queue.ring())
+      queue.stillness().stopped(*queue.ring(), bases[vring]);
 }
 
 Result<void> Frontend::restart_rings(bool fresh) {
@@ -63,9 +76,10 @@ Result<void> Frontend::restart_rings(bool fresh) {
 Result<void> Frontend::tell_logging(uint64_t features) {
   if (auto told = at_.session->tell(number(Request::SET_FEATURES, features)); !told) return told;
   at_.session->features = features;
+  std::vector<Message> addresses;
   for (uint16_t vring = 0; vring < 2 * spec_.net.queues; ++vring)
-    if (auto told = at_.session->tell(vring_address(address_of(vring))); !told) return told;
-  return {};
+    addresses.push_back(vring_address(address_of(vring, features)));
+  return at_.session->tell_all(std::move(addresses));
 }
 
 Result<void> Frontend::replace_log(uint64_t offset, uint64_t least) {

@@ -11,6 +11,7 @@ namespace testbed::driver {
 
 using wire::bit;
 using wire::Feature;
+using wire::Request;
 
 namespace {
 
@@ -19,10 +20,6 @@ constexpr size_t kSlice = 1024;  // pages between two looks at what else there i
 
 Error gone() {
   return {Errc::disconnected, "the backend at the source went away"};
-}
-
-Error at_destination(const Error& error) {
-  return {error.code, "at the destination: " + error.message};
 }
 
 }  // namespace
@@ -49,8 +46,11 @@ Migration::Migration(Frontend& frontend, MigrationSpec spec)
       handshake_(frontend.spec().handshake),
       began_ns_(now_ns()),
       connect_by_ns_(began_ns_ + spec_.within_ns) {
-  // Rings are enabled when everything else has succeeded: until then the guest can return.
-  std::erase(handshake_.vring_order, wire::Request::SET_VRING_ENABLE);
+  // The destination knows everything but where the rings are, before they stop at the source; they are
+  // started last, and enabled when all of that has succeeded: until then the guest can return.
+  for (const auto request : {Request::SET_VRING_BASE, Request::SET_VRING_KICK, Request::SET_VRING_ENABLE})
+    std::erase(handshake_.vring_order, request);
+  handshake_.driver_ok = false;
   report_ = {{"state", "running"},
              {"from", frontend.attachment().path},
              {"to", spec_.path},
@@ -110,27 +110,36 @@ Result<void> Migration::connect() {
   if (!attached && attached.error().code == Errc::refused && now_ns() < connect_by_ns_)
     return {};  // a job waits
   if (!attached) return tl::unexpected(at_destination(attached.error()));
-  HandshakeParty party = frontend_.party(destination_);
-  party.log = nullptr;
   handshake_.wanted &= ~bit(Feature::LOG_ALL);
-  destination_.handshake_ns = now_ns();
-  destination_.handshake = std::make_unique<Handshake>(*destination_.session, handshake_, std::move(party),
-                                                       Handshake::From::start);
-  if (auto done = destination_.handshake->run(std::nullopt, "SET_OWNER"); !done)
-    return tl::unexpected(at_destination(done.error()));
-  const uint64_t here = frontend_.session()->features & ~bit(Feature::LOG_ALL);
-  if (destination_.session->features != here)
-    return fail(Errc::unsupported, "the destination does not offer what this guest uses");
-  return begin_copying();
+  return prepare();
 }
 
-Result<void> Migration::begin_copying() {
+// The rings run at the source, and stay as they are.
+Result<void> Migration::prepare() {
   MemorySpec spec = frontend_.spec().memory;
   spec.inherited = -1;
   if (!spec.file.empty()) spec.file += ".incoming";
   auto twin = Twin::create(frontend_.memory(), spec);
   if (!twin) return tl::unexpected(twin.error());
   twin_ = std::make_unique<Twin>(std::move(*twin));
+  HandshakeParty party = frontend_.party(destination_);
+  party.memory_fd = twin_->fd();
+  party.log = nullptr;
+  party.configure = [this](uint64_t features) -> Result<void> {
+    if (features == (frontend_.session()->features & ~bit(Feature::LOG_ALL))) return {};
+    return fail(Errc::unsupported, "the destination does not offer what this guest uses");
+  };
+  destination_.handshake_ns = now_ns();
+  destination_.handshake = std::make_unique<Handshake>(*destination_.session, handshake_, std::move(party),
+                                                       Handshake::From::start);
+  if (auto done = destination_.handshake->run(std::nullopt, ""); !done)
+    return tl::unexpected(at_destination(done.error()));
+  return begin_copying();
+}
+
+Result<void> Migration::begin_copying() {
+  const auto areas = areas_of(frontend_.device().layout(), frontend_.spec().net);
+  if (auto kept = twin_->keep(twin_->holding(areas)); !kept) return kept;
   frontend_.data().run([&] { frontend_.memory().watch_writes(true); });
   if (auto on = frontend_.start_logging(0, 0); !on) return on;
   logging_ = true;

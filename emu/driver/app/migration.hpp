@@ -1,7 +1,8 @@
 // A guest moves to another host by pre-copy: its memory is copied while its rings run, again and again what
 // was dirtied meanwhile (by the backend, as its log says, and by the driver), until the rest can be copied
 // within the downtime. Then the rings stop at the source, the rest is copied, and the rings go on at the
-// destination.
+// destination, which knows everything but their positions by then. The memories are compared when the guest
+// runs again: what it writes at once was kept aside when it was copied.
 //
 // Runs on the thread of the frontend's session, a slice at a time, so that scripts go on in between. Until
 // the first ring is enabled at the destination every failure, and a cancellation, returns to the source;
@@ -12,6 +13,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,6 +35,10 @@ struct MigrationSpec {
 
 // {"path", "role", "max_rounds", "downtime_ms", "bandwidth", "within_ms"}
 Result<MigrationSpec> read_migration(const nlohmann::json& params);
+
+inline Error at_destination(const Error& error) {
+  return {error.code, "at the destination: " + error.message};
+}
 
 class Migration {
  public:
@@ -56,17 +62,19 @@ class Migration {
   Migration(Frontend& frontend, MigrationSpec spec);
   Result<void> advance();
   Result<void> connect();
+  Result<void> prepare();
   Result<void> begin_copying();
   Result<void> copy_slice();
   Result<void> end_round();
   Result<void> switch_over();
-  Result<void> arrive();
+  Result<void> arrive(const std::vector<uint32_t>& bases);
+  Result<void> go_on();
   Result<void> announce();
   void leave();
   void compare_rest();
   Pages dirtied();
   uint64_t pages_in_downtime() const;
-  void lap(const char* part);
+  void lap(const char* part, const char* moment);
   void note_differing(const Pages& pages);
   void throttle(uint64_t octets, uint64_t began_ns);
   void abandon(const char* event, const std::string& why);
@@ -83,11 +91,13 @@ class Migration {
   bool logging_ = false;
 
   Pages queue_;
-  Pages busy_, rest_;  // to compare: at the switch-over, and after it
+  Pages rest_;  // to compare, after the switch-over
+  std::set<uint64_t> differing_;
   size_t next_ = 0;
   uint64_t round_began_ns_ = 0, round_octets_ = 0;
   uint64_t copied_octets_ = 0, copying_ns_ = 0;
-  uint64_t stopped_ns_ = 0, lap_ns_ = 0;
+  uint64_t stopping_ns_ = 0, lap_ns_ = 0;
+  nlohmann::json moments_;  // of the switch-over
   nlohmann::json report_;
 };
 

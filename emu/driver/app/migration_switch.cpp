@@ -1,5 +1,5 @@
-// The end of a migration: the rings stop at the source, the rest is copied and compared, the rings go on at
-// the destination.
+// The end of a migration: the rings stop at the source, the rest is copied, the rings go on at the
+// destination, the memories are compared.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -19,72 +19,70 @@ constexpr size_t kCompared = 16384;  // pages between two looks at what else the
 
 }  // namespace
 
+// Nothing here waits for anybody but the two backends.
 Result<void> Migration::switch_over() {
-  stopped_ns_ = lap_ns_ = now_ns();
-  auto bases = frontend_.stop_rings();
+  const Pages rings = twin_->holding(rings_of(frontend_.device().layout(), frontend_.spec().net));
+  stopping_ns_ = lap_ns_ = now_ns();
+  moments_ = {{"until_stop", stopping_ns_}};
+  auto bases = frontend_.ask_bases();
   if (!bases) return tl::unexpected(bases.error());
-  frontend_.emit("migration.stopped", {{"bases", *bases}});
-  lap("stop_us");
+  lap("stop_us", "stop_rings");
   // What came in since the round's end.
   const Pages late = dirtied();
   queue_.insert(queue_.end(), late.begin(), late.end());
   twin_->copy(queue_);
+  lap("copy_us", "last_copy");
+  // The destination has this memory already: in rings nobody has started it has nothing to write.
+  note_differing(twin_->differing(rings));
+  lap("compare_us", "compare");
   report_["pages"] = report_["pages"].get<uint64_t>() + queue_.size();
   report_["last_pages"] = queue_.size();
-
-  lap("copy_us");
-
-  // Pages that somebody will write at once are compared now, all others while the guest runs again.
-  busy_ = twin_->holding(areas_of(frontend_.device().layout(), frontend_.spec().net));
-  report_["differing_pages"] = 0u;
-  report_["differing"] = nlohmann::json::array();
-  note_differing(twin_->differing(busy_));
-
-  lap("compare_us");
-
-  auto& told = frontend_.handshake_spec().bases;
-  const auto before = told;
-  told.clear();
-  for (size_t vring = 0; vring < bases->size(); ++vring) told[static_cast<uint16_t>(vring)] = (*bases)[vring];
-  auto arrived = arrive();
-  told = before;
-  return arrived;
+  return arrive(*bases);
 }
 
 // Up to here nothing was lost: a destination that fails now sends the guest back.
-Result<void> Migration::arrive() {
+Result<void> Migration::arrive(const std::vector<uint32_t>& bases) {
+  const uint64_t stopped_ns = moments_["stop_rings"];
   const auto exchange = [this] {
-    frontend_.data().run([this] {
-      twin_->exchange(frontend_.memory());
-      frontend_.memory().watch_writes(false);
-    });
-    frontend_.exchange(destination_);
+    twin_->exchange(frontend_.memory());
+    frontend_.memory().watch_writes(false);
   };
-  exchange();
-  lap("exchange_us");
-  auto shaken = frontend_.attachment().handshake->run(std::nullopt, "");
-  if (!shaken) {
+  frontend_.data().run([&] {
+    frontend_.note_stopped(bases);
     exchange();
+  });
+  frontend_.exchange(destination_);
+  lap("exchange_us", "exchange");
+  if (auto started = frontend_.start_rings(bases); !started) {
+    frontend_.data().run(exchange);
+    frontend_.exchange(destination_);
     stop_watching_source();
     if (auto back = frontend_.restart_rings(false); !back) frontend_.disconnect(back.error().message);
-    return tl::unexpected(shaken.error());
+    return tl::unexpected(at_destination(started.error()));
   }
-  lap("handshake_us");
+  lap("handshake_us", "start_rings");
   logging_ = false;
   frontend_.forget_log();
-  auto enabled = frontend_.enable_rings();
-  lap("enable_us");
-  report_["downtime_us"] = (now_ns() - stopped_ns_) / 1000;
-  frontend_.emit("migration.switched", {{"downtime_us", report_["downtime_us"]}});
-  if (enabled) enabled = announce();
+  auto enabled = go_on();
+  frontend_.emit("migration.stopped", {{"bases", bases}}, stopped_ns);
+  frontend_.emit("migration.switched", {{"downtime_us", report_["downtime_us"]}, {"moments", moments_}},
+                 moments_["enable_rings"]);
   if (!enabled)
     frontend_.disconnect(enabled.error().message);  // the guest lives here now and waits for its backend
   leave();
-  const Pages all = twin_->populated();
-  std::ranges::set_difference(all, busy_, std::back_inserter(rest_));
-  report_["compared_pages"] = all.size();
+  rest_ = twin_->populated();
+  report_["compared_pages"] = rest_.size();
   phase_ = Phase::comparing;
   return {};
+}
+
+Result<void> Migration::go_on() {
+  auto enabled = frontend_.enable_rings();
+  lap("enable_us", "enable_rings");
+  report_["downtime_us"] = (lap_ns_ - stopping_ns_) / 1000;
+  if (enabled) enabled = announce();
+  moments_["announce"] = now_ns();
+  return enabled;
 }
 
 // The switch there learns where the guest is, also when it says nothing itself.
@@ -104,25 +102,27 @@ void Migration::leave() {
     report_["error"] = "the memory's file could not take its place: " + std::string(std::strerror(errno));
 }
 
-// What the downtime was spent on.
-void Migration::lap(const char* part) {
+// What the downtime was spent on, and when.
+void Migration::lap(const char* part, const char* moment) {
   const uint64_t now = now_ns();
   report_["downtime"][part] = (now - lap_ns_) / 1000;
-  lap_ns_ = now;
+  moments_[moment] = lap_ns_ = now;
 }
 
 void Migration::note_differing(const Pages& pages) {
-  report_["differing_pages"] = report_["differing_pages"].get<uint64_t>() + pages.size();
-  for (const uint64_t page : pages)
-    if (report_["differing"].size() < kNamed) report_["differing"].push_back(twin_->guest_address(page));
+  differing_.insert(pages.begin(), pages.end());
 }
 
 void Migration::compare_rest() {
   const size_t count = std::min(kCompared, rest_.size());
-  note_differing(twin_->differing(std::span(rest_).last(count)));
+  note_differing(twin_->arrived_differing(std::span(rest_).last(count)));
   rest_.resize(rest_.size() - count);
   if (!rest_.empty()) return;
-  report_["identical"] = report_["differing_pages"] == 0u;
+  report_["differing_pages"] = differing_.size();
+  report_["identical"] = differing_.empty();
+  report_["differing"] = nlohmann::json::array();
+  for (const uint64_t page : differing_)
+    if (report_["differing"].size() < kNamed) report_["differing"].push_back(twin_->guest_address(page));
   finish("migration.completed");
 }
 

@@ -16,8 +16,9 @@ namespace {
 PayloadDefaults defaults_of(Frontend& frontend) {
   PayloadDefaults defaults{.regions = wire_regions(frontend.memory())};
   if (const DirtyLog* log = frontend.log()) defaults.log = {log->size(), log->offset()};
+  const uint64_t features = frontend.session() ? frontend.session()->features : 0;
   for (uint16_t vring = 0; vring < 2 * frontend.spec().net.queues; ++vring)
-    defaults.addresses.push_back(frontend.address_of(vring));
+    defaults.addresses.push_back(frontend.address_of(vring, features));
   return defaults;
 }
 

@@ -19,12 +19,18 @@ class Twin {
   std::vector<uint64_t> populated() const;
   // The pages of a dirty log, which counts guest-physical ones. What lies in no region is left out.
   std::vector<uint64_t> from_guest(std::span<const uint64_t> guest_pages) const;
-  // Those of them that hold these guest-physical octets.
+  // The pages that hold these guest-physical octets.
   std::vector<uint64_t> holding(std::span<const ByteRange> ranges) const;
+  int fd() const { return memory_.fd(); }
 
+  // What is copied of these pages from now on is kept in a third place as well, which nobody else knows: it
+  // tells what arrived, also when somebody writes to the twin already.
+  Result<void> keep(std::span<const uint64_t> pages);
   void copy(std::span<const uint64_t> pages);
-  // Of these pages, those that differ.
+  // Of these pages, those in which source and twin differ.
   std::vector<uint64_t> differing(std::span<const uint64_t> pages) const;
+  // Those that arrived otherwise than the source has them: what was kept decides, where it was.
+  std::vector<uint64_t> arrived_differing(std::span<const uint64_t> pages) const;
   // Guest-physical address of a page.
   uint64_t guest_address(uint64_t page) const;
 
@@ -44,6 +50,8 @@ class Twin {
   const GuestMemory& source_;
   GuestMemory memory_;
   bool exchanged_ = false;
+  Mapping kept_;
+  std::vector<bool> keeps_;  // by page; empty: none
 };
 
 }  // namespace testbed::driver

@@ -1,5 +1,5 @@
 // A virtio network device's driver: up to 128 queue pairs in one guest memory, as the transport of a flow
-// engine. Everything but link_up() is for the thread that polls the engine.
+// engine. Everything but link_up() and stop() is for the thread that polls the engine.
 #pragma once
 
 #include <atomic>
@@ -37,9 +37,9 @@ class NetDevice final : public flow::Transport {
   Result<bool> configure(uint64_t features, std::optional<uint16_t> first, bool fresh);
   uint64_t features() const { return features_; }
 
-  // The link comes up with `pairs` in use: buffers are posted, every ring is kicked. And goes down: no ring
-  // is touched.
+  // The link comes up with `pairs` in use: buffers are posted, every ring is kicked.
   void start(uint16_t pairs);
+  // Any thread: it goes down. No ring is touched any more once the thread has come back from where it was.
   void stop();
   void set_pairs(uint16_t pairs) { pairs_ = pairs; }
 

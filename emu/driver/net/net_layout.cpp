@@ -81,14 +81,22 @@ class Placer {
 
 }  // namespace
 
-std::vector<ByteRange> areas_of(const NetLayout& layout, const NetSpec& spec) {
+std::vector<ByteRange> rings_of(const NetLayout& layout, const NetSpec& spec) {
   const RingSizes sizes = part_sizes(spec);
-  std::vector<ByteRange> areas{{layout.scratch, layout.scratch_size}};
-  for (size_t i = 0; i < layout.vrings.size(); ++i) {
-    const VringLayout& vring = layout.vrings[i];
+  std::vector<ByteRange> areas;
+  for (const VringLayout& vring : layout.vrings) {
     areas.push_back({vring.ring.descriptors, sizes.descriptors});
     areas.push_back({vring.ring.available, sizes.available});
     areas.push_back({vring.ring.used, sizes.used});
+  }
+  return areas;
+}
+
+std::vector<ByteRange> areas_of(const NetLayout& layout, const NetSpec& spec) {
+  std::vector<ByteRange> areas = rings_of(layout, spec);
+  areas.push_back({layout.scratch, layout.scratch_size});
+  for (size_t i = 0; i < layout.vrings.size(); ++i) {
+    const VringLayout& vring = layout.vrings[i];
     areas.push_back({vring.ring.tables, table_bytes(spec, i % 2 == 0)});
     for (const uint64_t slot : vring.slots) areas.push_back({slot, vring.slot_size});
   }

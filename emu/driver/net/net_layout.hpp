@@ -42,6 +42,9 @@ inline constexpr size_t kMaxSegments = 64;  // of a chain the driver builds itse
 // All octets of guest memory that rings, tables, buffers and scratch take.
 std::vector<ByteRange> areas_of(const NetLayout& layout, const NetSpec& spec);
 
+// Of those, what the two sides write to while the other looks: descriptors, available and used rings.
+std::vector<ByteRange> rings_of(const NetLayout& layout, const NetSpec& spec);
+
 // Octets of guest memory it takes at most (with all of it in one region).
 uint64_t memory_needed(const NetSpec& spec);
 // Errc::invalid_argument: the regions are too small; the message says how much is needed.

@@ -29,9 +29,10 @@ std::vector<wire::MemoryRegion> wire_regions(const GuestMemory& memory) {
   return regions;
 }
 
-Handshake::Handshake(Session& session, const HandshakeSpec& spec, HandshakeParty party, From from)
-    : session_(session), spec_(spec), party_(std::move(party)) {
-  session_.need_reply = spec.need_reply;
+Handshake::Handshake(Session& session, HandshakeSpec spec, HandshakeParty party, From from)
+    : session_(session), spec_(std::move(spec)), party_(std::move(party)) {
+  if (party_.memory_fd < 0 && party_.memory) party_.memory_fd = party_.memory->fd();
+  session_.need_reply = spec_.need_reply;
   from == From::start ? plan_features() : plan_setup();
 }
 
@@ -118,10 +119,14 @@ void Handshake::plan_setup() {
     if (party_.log) then_tell(log_base({party_.log->size(), party_.log->offset()}, party_.log->fd()));
     if (session_.has(ProtocolFeature::INFLIGHT_SHMFD) && party_.inflight) plan_inflight();
     for (uint16_t vring = 0; vring < 2 * party_.queues; ++vring) plan_vring(vring);
-    if (session_.has(ProtocolFeature::STATUS))
-      plan_status(kAcknowledge | kDriver | wire::kStatusFeaturesOk | wire::kStatusDriverOk, false);
+    if (session_.has(ProtocolFeature::STATUS) && spec_.driver_ok) then_tell(driver_ok());
     return {};
   });
+}
+
+Message driver_ok() {
+  return number(Request::SET_STATUS,
+                kAcknowledge | kDriver | wire::kStatusFeaturesOk | wire::kStatusDriverOk);
 }
 
 void Handshake::plan_status(uint8_t status, bool check) {
@@ -139,7 +144,7 @@ void Handshake::plan_status(uint8_t status, bool check) {
 void Handshake::plan_memory() {
   const auto regions = wire_regions(*party_.memory);
   if (!spec_.memory_slots || !session_.has(ProtocolFeature::CONFIGURE_MEM_SLOTS))
-    return then_tell(memory_table(regions, party_.memory->fd()));
+    return then_tell(memory_table(regions, party_.memory_fd));
   then(Request::GET_MAX_MEM_SLOTS, [this, count = regions.size()]() -> Result<void> {
     const auto slots = session_.ask(plain(Request::GET_MAX_MEM_SLOTS));
     if (!slots) return tl::unexpected(slots.error());
@@ -148,7 +153,7 @@ void Handshake::plan_memory() {
     return {};
   });
   for (const wire::MemoryRegion& region : regions)
-    then_tell(memory_region(Request::ADD_MEM_REG, region, party_.memory->fd()));
+    then_tell(memory_region(Request::ADD_MEM_REG, region, party_.memory_fd));
 }
 
 void Handshake::plan_inflight() {

@@ -32,6 +32,7 @@ struct HandshakeSpec {
   BasePolicy base = BasePolicy::resume;
   std::map<uint16_t, uint32_t> bases;  // by vring, above the policy
   std::vector<wire::Request> vring_order;
+  bool driver_ok = true;  // SET_STATUS DRIVER_OK at the end, where STATUS was negotiated
 };
 
 // The steps for one vring in the usual order.
@@ -50,6 +51,7 @@ struct VringFacts {
 struct HandshakeParty {
   uint16_t queues = 1;
   const GuestMemory* memory = nullptr;
+  int memory_fd = -1;             // the file behind it; -1: its own
   const DirtyLog* log = nullptr;  // logging is on
   int backend_channel = -1;       // the backend's end of its own channel
   Fd* inflight = nullptr;         // area of the session before, or where to keep a new one
@@ -57,6 +59,9 @@ struct HandshakeParty {
   std::function<Result<void>(uint64_t features)> configure;  // rings as negotiated
   std::function<VringFacts(uint16_t vring)> vring;
 };
+
+// SET_STATUS as it is when the rings are there.
+Message driver_ok();
 
 // What GuestMemory looks like in a memory table.
 std::vector<wire::MemoryRegion> wire_regions(const GuestMemory& memory);
@@ -68,8 +73,8 @@ class Handshake {
     rings,  // it was, on this session; the rings were stopped and come up again
   };
 
-  // `session` and `spec` outlive it.
-  Handshake(Session& session, const HandshakeSpec& spec, HandshakeParty party, From from);
+  // `session` outlives it.
+  Handshake(Session& session, HandshakeSpec spec, HandshakeParty party, From from);
 
   // Until everything is done (true) or the stop was reached (false): a number of messages, or a request's
   // name, of which the first is the last. Can be called again to go on.
@@ -98,7 +103,7 @@ class Handshake {
   Result<void> check_queues(uint64_t offered) const;
 
   Session& session_;
-  const HandshakeSpec& spec_;
+  const HandshakeSpec spec_;
   HandshakeParty party_;
   std::deque<Step> steps_;
   uint64_t done_ = 0;

@@ -60,28 +60,75 @@ Result<Received> Session::answer_to(const Message& message) {
   return reply;
 }
 
-Result<std::optional<Received>> Session::exchange(Message message, std::optional<bool> expect) {
+Exchange* Session::entry_of(uint64_t n) {
+  const uint64_t first = next_ - log_.size();
+  return n < first ? nullptr : &log_[n - first];
+}
+
+Result<Session::Pending> Session::leave(Message message, std::optional<bool> expect) {
   const bool always = answered(message.request, protocol_features);
   if (need_reply && !always && has(wire::ProtocolFeature::REPLY_ACK)) message.flags |= wire::kFlagNeedReply;
   const bool acknowledged =
       !always && (message.flags & wire::kFlagNeedReply) && has(wire::ProtocolFeature::REPLY_ACK);
-  const bool waits = expect.value_or(always || acknowledged);
   Exchange& entry = note(message);
   if (auto sent = channel_.send(encode(message), message.fds, deadline()); !sent) {
     entry.error = sent.error().message;
     return fail(sent.error().code, name_of(message.request) + ": " + sent.error().message);
   }
-  if (!waits) return std::optional<Received>();
-  auto reply = answer_to(message);
-  entry.reply_us = (now_ns() - entry.t_ns) / 1000 + 1;
+  return Pending{std::move(message), acknowledged, expect.value_or(always || acknowledged), entry.n};
+}
+
+Result<std::optional<Received>> Session::await(const Pending& sent) {
+  if (!sent.waits) return std::optional<Received>();
+  auto reply = answer_to(sent.message);
+  Exchange* entry = entry_of(sent.n);
+  if (entry) entry->reply_us = (now_ns() - entry->t_ns) / 1000 + 1;
   if (!reply) {
-    entry.error = reply.error().message;
+    if (entry) entry->error = reply.error().message;
     return tl::unexpected(reply.error());
   }
-  entry.number = as_number(*reply);
-  if (acknowledged && entry.number != 0u)
-    return fail(Errc::refused, name_of(message.request) + " was refused by the backend");
+  const auto value = as_number(*reply);
+  if (entry) entry->number = value;
+  if (sent.acknowledged && value != 0u)
+    return fail(Errc::refused, name_of(sent.message.request) + " was refused by the backend");
   return std::optional<Received>(std::move(*reply));
+}
+
+Result<std::optional<Received>> Session::exchange(Message message, std::optional<bool> expect) {
+  const auto sent = leave(std::move(message), expect);
+  if (!sent) return tl::unexpected(sent.error());
+  return await(*sent);
+}
+
+Result<std::vector<std::optional<Received>>> Session::exchange_all(std::vector<Message> messages,
+                                                                   const std::function<void()>& meanwhile) {
+  std::deque<Pending> sent;
+  std::vector<std::optional<Received>> answers;
+  std::optional<Error> first;
+  const auto take_one = [&] {
+    auto answer = await(sent.front());
+    sent.pop_front();
+    if (answer) return answers.push_back(std::move(*answer));
+    if (!first) first = answer.error();
+    if (answer.error().code != Errc::refused) sent.clear();  // nothing comes any more
+  };
+  for (Message& message : messages) {
+    if (first) break;
+    auto left = leave(std::move(message), std::nullopt);
+    if (!left) return tl::unexpected(left.error());
+    sent.push_back(std::move(*left));
+    if (sent.size() == kWindow) take_one();
+  }
+  if (meanwhile) meanwhile();
+  while (!sent.empty()) take_one();
+  if (first) return tl::unexpected(*first);
+  return answers;
+}
+
+Result<void> Session::tell_all(std::vector<Message> messages) {
+  auto done = exchange_all(std::move(messages));
+  if (!done) return tl::unexpected(done.error());
+  return {};
 }
 
 Result<void> Session::tell(Message message) {

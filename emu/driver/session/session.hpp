@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -29,6 +30,7 @@ struct Exchange {
 class Session {
  public:
   static constexpr size_t kKept = 4096;  // exchanges
+  static constexpr size_t kWindow = 32;  // messages
 
   explicit Session(Fd socket, uint64_t answer_within_ns)
       : channel_(std::move(socket)), answer_within_ns_(answer_within_ns) {}
@@ -50,6 +52,13 @@ class Session {
   // The same for requests whose answer (if any) is only an acknowledgement.
   Result<void> tell(Message message);
   Result<uint64_t> ask(Message message);  // a u64
+  // The same for messages that do not depend on each other's answers: they are sent without waiting (kWindow
+  // ahead of the answers at most, lest two full sockets wait for each other). What they answered, in order;
+  // or the first error. All answers have been taken then, unless the backend is gone or silent. `meanwhile`
+  // runs once, when all were sent.
+  Result<std::vector<std::optional<Received>>> exchange_all(std::vector<Message> messages,
+                                                            const std::function<void()>& meanwhile = {});
+  Result<void> tell_all(std::vector<Message> messages);
 
   // Any octets with any descriptors; waits for nothing.
   Result<void> send_raw(std::span<const uint8_t> bytes, std::span<const int> fds);
@@ -62,6 +71,15 @@ class Session {
   uint64_t deadline() const;
   Exchange& note(const Message& message);
   Result<Received> answer_to(const Message& message);
+  // A message that left, and what is expected of it. A place in the log stays valid until that is trimmed.
+  struct Pending {
+    Message message;
+    bool acknowledged, waits;
+    uint64_t n;
+  };
+  Result<Pending> leave(Message message, std::optional<bool> expect);
+  Result<std::optional<Received>> await(const Pending& sent);
+  Exchange* entry_of(uint64_t n);
 
   Channel channel_;
   uint64_t answer_within_ns_;

@@ -12,6 +12,18 @@ The moments that end a part, in the order in which they usually come:
     first_packet  the outage's end: the receiver has a packet
     no_packet     in place of it, when the outage was not over at the end of the run
 
+and, when an end of the flow moved to another host, those of the switch-over:
+
+    until_stop    the rings at the source were told to stop; before that packets were missing already
+    stop_rings    the source had answered where they stopped
+    last_copy     what the last round left was copied
+    compare       the memory that both sides know was compared (a QEMU's: all of it)
+    exchange      the destination's memory stood in the source's place
+    start_rings   the destination had its rings, from there on
+    enable_rings  and was told to use them
+    announce      RARP was asked for
+    relearn       the last switch had noticed that the address moved
+
 An outage without any of them is `unexplained`: nothing was started and no session came up, packets just stopped coming.
 Only moments inside the outage count, so an outage without a restart (a disconnect, a stopped guest) has fewer parts. A
 process that was started several times counts from its last start: the earlier lives belong to what had to be noticed.
@@ -22,8 +34,18 @@ from __future__ import annotations
 
 from testbed.check.evidence import Document, Event, Evidence, FlowEvidence
 from testbed.check.losses import Outage, outages_of
-from testbed.check.topology import port_of, touched
+from testbed.check.topology import address_block, port_of, touched
 
+SWITCH_OVER = (
+    "until_stop",
+    "stop_rings",
+    "last_copy",
+    "compare",
+    "exchange",
+    "start_rings",
+    "enable_rings",
+    "announce",
+)
 PARTS = (
     "noticed",
     "exec",
@@ -32,6 +54,8 @@ PARTS = (
     "boot",
     "connect",
     "handshake",
+    *SWITCH_OVER,
+    "relearn",
     "first_packet",
     "no_packet",
     "unexplained",
@@ -88,7 +112,11 @@ def fault_of(evidence: Evidence, flow: FlowEvidence, outage: Outage) -> str:
 def dissect(evidence: Evidence, flow: FlowEvidence, outage: Outage) -> list[tuple[str, int]]:
     """(part, nanoseconds), in the order of time; they add up to the outage's length."""
     inside = [event for event in evidence.events if outage.start <= event.t <= outage.end]
-    moments = _process_moments(inside, touched(evidence, flow)) + _session_moments(evidence, flow, inside)
+    moments = (
+        _process_moments(inside, touched(evidence, flow))
+        + _session_moments(evidence, flow, inside)
+        + _move_moments(evidence, flow, outage)
+    )
     if not moments:
         return [("unexplained", outage.end - outage.start)]
     parts: dict[str, int] = {}
@@ -123,3 +151,29 @@ def _session_moments(evidence: Evidence, flow: FlowEvidence, inside: list[Event]
     same = [event for event in own if event.fields["port"] == up.fields["port"] and event.actor == up.actor]
     connected = [event.t for event in same if event.name == "session.connected" and event.t <= up.t]
     return [*((t, "connect") for t in connected[-1:]), (up.t, "handshake")]
+
+
+def _move_moments(evidence: Evidence, flow: FlowEvidence, outage: Outage) -> list[tuple[int, str]]:
+    """Of the switch-over during which, or because of which, an end of the flow was away."""
+    moves = [
+        event
+        for event in evidence.events
+        if event.name == "migration.switched" and event.actor in (flow.source, flow.sink)
+    ]
+    found = [
+        (int(t), part)
+        for move in moves
+        for part, t in dict(move.fields.get("moments") or {}).items()
+        if outage.start <= int(t) <= outage.end
+    ]
+    if not found:
+        return []
+    own = tuple(address_block(evidence.topology, move.actor) for move in moves)
+    relearnt = [
+        event.t
+        for event in evidence.events
+        if event.name == "fdb.moved"
+        and str(event.fields.get("mac", "")).startswith(own)
+        and min(found)[0] <= event.t <= outage.end
+    ]
+    return [*found, *((t, "relearn") for t in relearnt[-1:])]

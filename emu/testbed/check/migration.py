@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from testbed.check.evidence import Document, Event, Evidence
 from testbed.check.result import CheckResult, Finding, passed, unknown
 from testbed.check.rules import Rules, judge_value, limit, names
-from testbed.check.topology import frontends_of
+from testbed.check.topology import address_block, frontends_of
 
 _ENDS = {"completed", "cancelled", "failed"}
 _ANNOUNCED_WITHIN_NS = 2_000_000_000
@@ -158,8 +158,7 @@ def _overlap(evidence: Evidence, move: Move) -> str:
 
 def _silent(evidence: Evidence, move: Move) -> str:
     """Why no switch can know where the guest is now."""
-    number = list(frontends_of(evidence.topology)).index(move.frontend) + 1
-    own = f"02:54:{number >> 8:02x}:{number & 0xFF:02x}:"
+    own = address_block(evidence.topology, move.frontend)
     until = (move.switched or move.end) + _ANNOUNCED_WITHIN_NS
     for event in evidence.events:
         moved = event.name == "fdb.moved" and str(event.fields.get("mac", "")).startswith(own)

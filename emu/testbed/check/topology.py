@@ -30,6 +30,12 @@ def port_of(topology: Document, frontend: str) -> tuple[str, str] | None:
     return "switch", str(name)
 
 
+def address_block(topology: Document, frontend: str) -> str:
+    """How all addresses of a frontend begin (run/flow_plan.py gives them)."""
+    number = list(frontends_of(topology)).index(frontend) + 1
+    return f"02:54:{number >> 8:02x}:{number & 0xFF:02x}:"
+
+
 def places_of(evidence: Evidence, frontend: str) -> list[tuple[str, str]]:
     """(switch actor, port) of every port it has sat at or was bound for, each once."""
     first = frontends_of(evidence.topology).get(frontend, {}).get("port")

@@ -10,12 +10,19 @@ from made_flow import MS
 from made_guest import DRIVER, with_guest
 from made_run import START, expecting
 from testbed.check import judge
+from testbed.check.anatomy import dissect
 from testbed.check.evidence import Event, Evidence, Fault
+from testbed.check.losses import Outage
 
 T = START + 500 * MS
 REPORT: dict[str, Any] = {
     "state": "completed", "rounds": [{}, {}], "pages": 700, "compared_pages": 600, "differing_pages": 0,
     "differing": [], "downtime_us": 8000, "total_us": 400_000,
+}  # fmt: skip
+
+MOMENTS = {
+    "until_stop": T + 1 * MS, "stop_rings": T + 2 * MS, "last_copy": T + 3 * MS, "start_rings": T + 5 * MS,
+    "enable_rings": T + 8 * MS, "announce": T + 9 * MS,
 }  # fmt: skip
 
 
@@ -32,7 +39,7 @@ def moved(*, end: str = "completed", kick: int = 2 * MS, announced: bool = True,
         message(T + 1 * MS, "p3", "GET_VRING_BASE", 200),
         message(T + 1 * MS + 300_000, "p3", "GET_VRING_BASE", 200),
         message(T + kick, "p9", "SET_VRING_KICK"),
-        Event(T + 9 * MS, DRIVER, "migration.switched", {"downtime_us": 8000}),
+        Event(T + 9 * MS, DRIVER, "migration.switched", {"downtime_us": 8000, "moments": MOMENTS}),
         Event(T + 400 * MS, DRIVER, f"migration.{end}", {**REPORT, **report}),
     ]
     if announced:
@@ -98,3 +105,26 @@ def test_limits_and_counts_are_held_against_the_worst() -> None:
 def test_an_expectation_about_a_guest_that_never_moved_is_unknown() -> None:
     cell = judge(expecting(with_guest(), {"migration": {"frontend": DRIVER}}))
     assert cell.verdict == "unknown"
+
+
+def test_the_outage_of_a_flow_whose_end_moved_is_made_of_the_parts_of_the_switch_over() -> None:
+    evidence = moved()
+    flow = replace(evidence.flows["probe"], source=DRIVER)
+    parts = dissect(evidence, flow, Outage(T, T + 12 * MS, open=False))
+    assert dict(parts) == {
+        "until_stop": 1 * MS,
+        "stop_rings": 1 * MS,
+        "last_copy": 1 * MS,
+        "start_rings": 2 * MS,
+        "enable_rings": 3 * MS,
+        "announce": 1 * MS,
+        "relearn": 1 * MS,
+        "first_packet": 2 * MS,
+    }
+
+
+def test_an_outage_in_which_another_guest_moved_stays_unexplained() -> None:
+    evidence = moved()
+    assert DRIVER not in (evidence.flows["probe"].source, evidence.flows["probe"].sink)
+    parts = dissect(evidence, evidence.flows["probe"], Outage(T, T + 12 * MS, open=False))
+    assert [name for name, _ in parts] == ["unexplained"]

@@ -108,6 +108,45 @@ BOOST_AUTO_TEST_CASE(an_acknowledgement_is_waited_for_only_when_it_was_negotiate
   BOOST_TEST(pair.got().header.flags == (wire::kFlagVersion | wire::kFlagNeedReply));
 }
 
+BOOST_AUTO_TEST_CASE(messages_that_do_not_depend_on_each_other_leave_before_the_first_is_answered) {
+  Pair pair;
+  std::vector<Message> questions;
+  for (uint32_t vring = 0; vring < Session::kWindow; ++vring)
+    questions.push_back(vring_state(Request::GET_VRING_BASE, vring, 0));
+  std::thread backend([&] {  // which answers none before it has seen all
+    for (size_t i = 0; i < questions.size(); ++i) pair.got();
+    for (uint64_t i = 0; i < questions.size(); ++i) pair.answer(11, i);
+  });
+  const auto answers = pair.session->exchange_all(questions);
+  backend.join();
+  BOOST_TEST_REQUIRE(answers.has_value());
+  BOOST_TEST(answers->size() == questions.size());
+  BOOST_TEST(pair.session->log().back().number.value() == questions.size() - 1);
+}
+
+BOOST_AUTO_TEST_CASE(of_many_messages_the_first_that_is_refused_is_named_and_no_answer_is_left_over) {
+  Pair pair;
+  pair.session->need_reply = true;
+  pair.session->protocol_features = bit(ProtocolFeature::REPLY_ACK);
+  for (const uint64_t verdict : {0, 1, 0}) pair.answer(18, verdict);
+  std::vector<Message> messages;
+  for (uint32_t vring = 0; vring < 3; ++vring)
+    messages.push_back(vring_state(Request::SET_VRING_ENABLE, vring, 1));
+  const auto told = pair.session->tell_all(messages);
+  BOOST_TEST(told.error().message == "SET_VRING_ENABLE was refused by the backend");
+  pair.answer(3, 0);
+  BOOST_TEST(pair.session->tell(plain(Request::SET_OWNER)).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_backend_that_leaves_in_the_middle_ends_many_messages_at_once) {
+  Pair pair;
+  pair.answer(11, 0);
+  pair.backend.reset();
+  const auto told = pair.session->tell_all(
+      {vring_state(Request::GET_VRING_BASE, 0, 0), vring_state(Request::GET_VRING_BASE, 1, 0)});
+  BOOST_TEST((told.error().code == Errc::disconnected));
+}
+
 BOOST_AUTO_TEST_CASE(a_refusal_a_wrong_answer_silence_and_a_hang_up_are_four_different_things) {
   Pair pair(kSecond / 20);
   pair.session->need_reply = true;

@@ -41,6 +41,39 @@ BOOST_AUTO_TEST_CASE(a_page_that_changed_after_it_was_copied_differs) {
   BOOST_TEST(rig.twin.guest_address(256) == 0x100000000u);
 }
 
+BOOST_AUTO_TEST_CASE(what_was_kept_tells_what_arrived_when_the_guest_writes_to_the_twin_already) {
+  Rig rig;
+  for (const uint64_t gpa : {0x5000, 0x6000, 0x7000}) rig.put(gpa, 7);
+  BOOST_TEST(rig.twin.keep(Pages{5, 6}).has_value());
+  rig.twin.copy(rig.twin.populated());
+  rig.put(0x6001, 1);  // written and not copied
+  rig.twin.exchange(rig.source);
+  for (const uint64_t gpa : {0x5000, 0x6000, 0x6001}) rig.put(gpa, 9);  // the guest goes on
+  const Pages found = rig.twin.arrived_differing(rig.twin.populated());
+  BOOST_TEST(found == Pages{6}, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(of_pages_that_are_not_kept_the_twin_itself_tells_what_arrived) {
+  Rig rig;
+  rig.put(0x5000, 7);
+  rig.twin.copy(rig.twin.populated());
+  rig.put(0x5fff, 1);
+  rig.put(0x9000, 1);  // touched for the first time, and never copied
+  rig.twin.exchange(rig.source);
+  const Pages found = rig.twin.arrived_differing(rig.twin.populated());
+  BOOST_TEST(found == (Pages{5, 9}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_page_is_kept_as_the_twin_has_it_whatever_the_source_becomes) {
+  Rig rig;
+  rig.put(0x5000, 7);
+  BOOST_TEST(rig.twin.keep(rig.twin.holding(std::vector<ByteRange>{{0x5ff8, 16}})).has_value());
+  rig.twin.copy(Pages{5, 6});
+  BOOST_TEST(rig.twin.arrived_differing(Pages{5, 6}).empty());
+  rig.put(0x6000, 1);
+  BOOST_TEST(rig.twin.arrived_differing(Pages{5, 6}) == Pages{6}, boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(a_dirty_log_counts_guest_pages_and_what_lies_in_no_region_is_left_out) {
   const Rig rig;
   const Pages pages = rig.twin.from_guest(Pages{0x100001, 3, 0x300, 3});
