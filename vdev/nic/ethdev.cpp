@@ -10,6 +10,8 @@
 #include <array>
 #include <vector>
 
+#include "core/graph/packet.hpp"
+
 namespace testbed::nic {
 namespace {
 
@@ -108,10 +110,16 @@ Result<void> Ethdev::start(const EthdevOptions& options) {
                                        " queues and MTU " + std::to_string(options.mtu));
   uint16_t receive_slots = kSlots, transmit_slots = kSlots;
   rte_eth_dev_adjust_nb_rx_tx_desc(id_, &receive_slots, &transmit_slots);
-  if (auto ok = make_pool(options.queues, receive_slots, options.mtu + kFrameOverhead); !ok) return ok;
+  const uint32_t longest = options.mtu + kFrameOverhead;
+  auto receive_pool = make_pool(options.queues * (receive_slots + 128u) + 512u, longest);
+  if (!receive_pool) return tl::unexpected(receive_pool.error());
+  receive_pool_ = *receive_pool;
+  auto transmit_pool = make_pool(options.queues * transmit_slots + 2u * kBurst, longest);
+  if (!transmit_pool) return tl::unexpected(transmit_pool.error());
+  transmit_pool_ = *transmit_pool;
   const auto socket = static_cast<unsigned>(SOCKET_ID_ANY);
   for (uint16_t queue = 0; queue < options.queues; ++queue) {
-    if (const int error = rte_eth_rx_queue_setup(id_, queue, receive_slots, socket, nullptr, pool_))
+    if (const int error = rte_eth_rx_queue_setup(id_, queue, receive_slots, socket, nullptr, receive_pool_))
       return failed(name_ + ": receive queue", error);
     if (const int error = rte_eth_tx_queue_setup(id_, queue, transmit_slots, socket, nullptr))
       return failed(name_ + ": transmit queue", error);
@@ -137,15 +145,13 @@ void Ethdev::find_rx_interrupts(uint16_t queues) {
 }
 
 // Mbufs as long as the longest frame: drivers without scattered receive need that.
-Result<void> Ethdev::make_pool(uint16_t queues, uint16_t receive_slots, uint32_t frame_octets) {
-  const unsigned mbufs = queues * (receive_slots + 128u) + 512u;
+Result<rte_mempool*> Ethdev::make_pool(unsigned mbufs, uint32_t frame_octets) const {
   const auto room = static_cast<uint16_t>(std::max<uint32_t>(RTE_MBUF_DEFAULT_DATAROOM, frame_octets) +
                                           RTE_PKTMBUF_HEADROOM);
-  pool_ = rte_pktmbuf_pool_create(pool_name().c_str(), mbufs, 0, 0, room, SOCKET_ID_ANY);
-  if (!pool_)
-    return fail(Errc::exhausted, "no memory for " + std::to_string(mbufs) + " mbufs of " + name_ +
-                                     "; start the switch with a larger memory_mb");
-  return {};
+  rte_mempool* pool = rte_pktmbuf_pool_create(pool_name().c_str(), mbufs, 0, 0, room, SOCKET_ID_ANY);
+  if (pool) return pool;
+  return fail(Errc::exhausted, "no memory for " + std::to_string(mbufs) + " mbufs of " + name_ +
+                                   "; start the switch with a larger memory_mb");
 }
 
 bool Ethdev::link_up() const {
@@ -173,7 +179,8 @@ Ethdev::~Ethdev() {
   rte_eth_dev_stop(id_);
   rte_eth_dev_close(id_);
   if (known && info.device) rte_dev_remove(info.device);
-  free_when_whole(pool_);
+  free_when_whole(receive_pool_);
+  free_when_whole(transmit_pool_);
 }
 
 }  // namespace testbed::nic

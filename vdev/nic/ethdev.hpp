@@ -34,6 +34,8 @@ class Ethdev {
   // The device tells when a receive queue has work: rx_interrupt_fd() is valid.
   bool has_rx_interrupts() const { return rx_interrupts_; }
   int rx_interrupt_fd(uint16_t queue) const { return rx_fds_[queue]; }
+  // For what the device is given to send when those it belongs to cannot spare it (NicPort::transmit).
+  rte_mempool* transmit_pool() const { return transmit_pool_; }
   // Asks the driver, which may ask the kernel.
   bool link_up() const;
 
@@ -42,14 +44,15 @@ class Ethdev {
   Result<void> start(const EthdevOptions& options);
   void find_rx_interrupts(uint16_t queues);
   void drain(uint16_t queues);
-  Result<void> make_pool(uint16_t queues, uint16_t receive_slots, uint32_t frame_octets);
+  Result<rte_mempool*> make_pool(unsigned mbufs, uint32_t frame_octets) const;
 
   std::string name_;
   uint16_t id_;
   bool started_ = false;
   bool rx_interrupts_ = false;
   std::vector<int> rx_fds_;  // by queue; of a device with interrupts
-  rte_mempool* pool_ = nullptr;
+  rte_mempool* receive_pool_ = nullptr;
+  rte_mempool* transmit_pool_ = nullptr;
 };
 
 // "net_tap0" of "net_tap0,iface=tb0".

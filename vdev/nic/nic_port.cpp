@@ -19,12 +19,20 @@ rte_mbuf* mbuf_of(const Packet& packet) {
   return static_cast<rte_mbuf*>(packet.payload);
 }
 
+// A device may keep what it was given for as long as its other end takes nothing. It may have packets of
+// somebody's pool while half of that is free; the other half is for those who receive into it.
+bool can_be_spared(const Packet& packet) {
+  if (packet.kind != PayloadKind::mbuf) return false;
+  const rte_mempool* pool = mbuf_of(packet)->pool;
+  return rte_mempool_ops_get_count(pool) > pool->size / 2;
+}
+
 // The whole frame as an mbuf that outlives the burst: another reference where the frame lies in one as it is,
-// else a copy.
-rte_mbuf* keep(const Packet& packet, rte_mempool* pool) {
-  if (packet.kind != PayloadKind::mbuf) return copy_to_mbuf(packet, pool);
+// and there are enough of those; else a copy, of which each device has so many.
+rte_mbuf* keep(const Packet& packet, bool spared, rte_mempool* own) {
+  if (!spared || packet.kind != PayloadKind::mbuf) return copy_to_mbuf(packet, own);
   rte_mbuf* mbuf = mbuf_of(packet);
-  if (packet.head != rte_pktmbuf_mtod(mbuf, std::byte*)) return copy_to_mbuf(packet, pool);
+  if (packet.head != rte_pktmbuf_mtod(mbuf, std::byte*)) return copy_to_mbuf(packet, own);
   for (rte_mbuf* segment = mbuf; segment; segment = segment->next) rte_mbuf_refcnt_update(segment, 1);
   return mbuf;
 }
@@ -136,7 +144,8 @@ TxOutcome NicPort::transmit(WorkerContext& worker, uint16_t queue, Packet* const
   uint16_t fitting = 0;
   while (fitting < count && fits(*packets[fitting])) ++fitting;
   uint16_t kept = 0;
-  while (kept < fitting && (mbufs[kept] = keep(*packets[kept], worker.pool)) != nullptr) ++kept;
+  const bool spared = count > 0 && can_be_spared(*packets[0]);  // a burst comes out of one pool
+  while (kept < fitting && (mbufs[kept] = keep(*packets[kept], spared, device_->transmit_pool()))) ++kept;
   if (shared_) rte_spinlock_lock(&locks_[to].lock);
   const uint16_t sent = send(to, mbufs.data(), kept);
   if (shared_) rte_spinlock_unlock(&locks_[to].lock);
