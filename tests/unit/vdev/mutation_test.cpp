@@ -7,14 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
-#include <map>
-#include <optional>
 #include <random>
 
 #include "gate_rig.hpp"
+#include "tests/support/message_judge.hpp"
 #include "vdev/wire/virtio_features.hpp"
 
 using namespace testbed;
@@ -30,116 +28,24 @@ constexpr uint64_t kSize = 0x40000;
 constexpr uint64_t kFeatures = bit(Feature::RING_PACKED) | bit(Feature::RING_EVENT_IDX) |
                                bit(Feature::LOG_ALL) | bit(Feature::NET_MQ) | bit(Feature::PROTOCOL_FEATURES);
 
-// What must never be asked of a back-end. Holds what it was told, as a back-end would.
-class Judge {
- public:
-  void see(const Message& m) {
-    const auto number = m.header.request;
-    BOOST_TEST((number >= 1 && number <= 40 && (number < 22 || number > 38)));
-    BOOST_TEST(m.payload.size() == m.header.size);
-    if (m.is(Request::SET_FEATURES)) set_features(m);
-    if (m.is(Request::SET_MEM_TABLE)) set_table(m);
-    if (m.is(Request::SET_LOG_BASE)) set_log(m);
-    if (number >= 12 && number <= 14) notifier(m);
-    if (number >= 8 && number <= 11) vring(m);
-  }
-
- private:
-  struct Ring {
-    uint64_t size = 0;
-    std::optional<wire::VringAddr> at;
-    bool runs = false;
-  };
-  struct Place {
-    uint64_t from, to;
-  };
-
-  static bool ends_within(uint64_t from, uint64_t length, uint64_t end) {
-    return from <= end && length <= end - from;
-  }
-  static uint64_t file_size(const Fd& fd) {
+// What the descriptors of a message are, found out without the gate's help: here they are memfds, which can
+// be sealed, and eventfds.
+std::vector<JudgedFd> described(const Message& message) {
+  std::vector<JudgedFd> all;
+  for (const Fd& fd : message.fds) {
     struct stat info {};
     BOOST_TEST(::fstat(fd.get(), &info) == 0);
-    BOOST_TEST(S_ISREG(info.st_mode));
-    return static_cast<uint64_t>(info.st_size);
+    const bool waits = (::fcntl(fd.get(), F_GETFL) & O_NONBLOCK) == 0;
+    const bool file = ::fcntl(fd.get(), F_GET_SEALS) >= 0;
+    all.push_back({file, !file && !waits, static_cast<uint64_t>(info.st_size)});
   }
-  void set_features(const Message& m) {
-    features_ = *m.as<uint64_t>();
-    BOOST_TEST((features_ & ~kFeatures) == 0u);
-  }
-  void set_table(const Message& m) {
-    wire::MemoryTable table{};
-    std::memcpy(&table, m.payload.data(), std::min(m.payload.size(), sizeof table));
-    BOOST_REQUIRE((table.count >= 1 && table.count <= 8 && table.count == m.fds.size()));
-    places_.clear();
-    for (uint32_t i = 0; i < table.count; ++i) {
-      const auto& r = table.regions[i];
-      BOOST_TEST(r.size > 0u);
-      BOOST_TEST(ends_within(r.mmap_offset, r.size, file_size(m.fds[i])));
-      BOOST_TEST(ends_within(r.user_address, r.size, ~uint64_t{0}));
-      places_.push_back({r.user_address, r.user_address + r.size});
-    }
-    for (auto& [index, ring] : rings_)
-      if (ring.runs) lies_in_memory(ring);
-  }
-  void set_log(const Message& m) {
-    const auto log = *m.as<wire::Log>();
-    BOOST_REQUIRE_EQUAL(m.fds.size(), 1u);
-    BOOST_TEST(log.size > 0u);
-    BOOST_TEST(ends_within(log.offset, log.size, file_size(m.fds[0])));
-  }
-  void notifier(const Message& m) {
-    const uint64_t value = *m.as<uint64_t>();
-    BOOST_TEST((value & 0xff) < 4);
-    BOOST_TEST(m.fds.size() == ((value & 0x100) != 0 ? 0u : 1u));
-    for (const Fd& fd : m.fds) BOOST_TEST((::fcntl(fd.get(), F_GETFL) & O_NONBLOCK) != 0);
-    if (!m.is(Request::SET_VRING_KICK)) return;
-    Ring& ring = rings_[value & 0xff];
-    lies_in_memory(ring);
-    ring.runs = true;
-  }
-  void vring(const Message& m) {
-    const auto state = *m.as<wire::VringState>();
-    BOOST_TEST(state.index < 4u);
-    Ring& ring = rings_[state.index];
-    if (m.is(Request::SET_VRING_NUM)) {
-      BOOST_TEST((!ring.runs || ring.size == state.num));
-      ring.size = state.num;
-      BOOST_TEST((ring.size >= 1 && ring.size <= 32768));
-    } else if (m.is(Request::SET_VRING_ADDR)) {
-      ring.at = *m.as<wire::VringAddr>();
-      if (ring.runs) lies_in_memory(ring);
-    } else if (m.is(Request::GET_VRING_BASE)) {
-      ring.runs = false;
-    } else if ((features_ & bit(Feature::RING_PACKED)) != 0 && ring.runs) {
-      BOOST_TEST((state.num & 0x7fff) < ring.size);
-    }
-  }
-  void lies_in_memory(const Ring& ring) const {
-    BOOST_REQUIRE((ring.size > 0 && ring.at));
-    const bool packed = (features_ & bit(Feature::RING_PACKED)) != 0;
-    if (!packed) BOOST_TEST((ring.size & (ring.size - 1)) == 0u);
-    const uint64_t event = (features_ & bit(Feature::RING_EVENT_IDX)) != 0 ? 2 : 0;
-    inside(ring.at->descriptor, 16 * ring.size);
-    inside(ring.at->available, packed ? 4 : 4 + 2 * ring.size + event);
-    inside(ring.at->used, packed ? 4 : 4 + 8 * ring.size + event);
-  }
-  void inside(uint64_t at, uint64_t length) const {
-    const bool found = std::any_of(places_.begin(), places_.end(), [&](const Place& p) {
-      return at >= p.from && at <= p.to && p.to - at >= length;
-    });
-    BOOST_TEST(found);
-  }
-
-  uint64_t features_ = 0;
-  std::vector<Place> places_;
-  std::map<uint64_t, Ring> rings_;
-};
+  return all;
+}
 
 class JudgingBackend : public gate::Backend {
  public:
   void submit(Message request, Answer answer) override {
-    judge_.see(request);
+    BOOST_TEST(judge_.see(request, described(request)) == "");
     if (request.is(Request::GET_VRING_BASE)) return answer(std::move(request));
     const bool asked = request.is(Request::GET_FEATURES) || request.is(Request::GET_PROTOCOL_FEATURES);
     answer(gate::make_message(request.request(), wire::kFlagReply, asked ? ~uint64_t{0} : uint64_t{0}));
@@ -147,7 +53,7 @@ class JudgingBackend : public gate::Backend {
   void on_lost(std::function<void(const Error&)>) override {}
 
  private:
-  Judge judge_;
+  MessageJudge judge_{kFeatures, 2};
 };
 
 struct JudgingHost final : gate::SessionHost {
