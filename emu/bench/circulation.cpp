@@ -16,6 +16,7 @@ constexpr uint16_t kEtherType = 0x88b6;  // IEEE 802 local experimental 2: no pr
 constexpr uint32_t kHelloOctets = 60;    // never the length of a frame that goes round
 constexpr double kSilence_s = 0.2;       // after which nothing will come back any more
 constexpr double kQuiet_s = 0.02;        // after which everything has come back
+constexpr double kLearning_s = 0.1;      // for a switch that hears a thousand addresses in a row
 
 uint64_t cycles_of(double seconds) {
   return static_cast<uint64_t>(seconds * static_cast<double>(rte_get_tsc_hz()));
@@ -49,8 +50,11 @@ rte_mbuf* make_frame(rte_mempool* pool, uint32_t octets, const flow::Mac& destin
   return first;
 }
 
-void send_or_free(uint16_t port, rte_mbuf* frame) {
-  if (frame && rte_eth_tx_burst(port, 0, &frame, 1) == 0) rte_pktmbuf_free(frame);
+bool send_or_free(uint16_t port, rte_mbuf* frame) {
+  if (!frame) return false;
+  if (rte_eth_tx_burst(port, 0, &frame, 1) == 1) return true;
+  rte_pktmbuf_free(frame);
+  return false;
 }
 
 }  // namespace
@@ -70,7 +74,8 @@ uint64_t Circulation::stop() {
   if (!thread_.joinable()) return 0;
   stopping_ = true;
   thread_.join();
-  const uint64_t sent = uint64_t{shape_.window} * lanes_.size();
+  uint64_t sent = 0;
+  for (const Lane& lane : lanes_) sent += lane.filled;
   return refills_.get() > 0 ? 0 : sent - std::min(collected_, sent);
 }
 
@@ -89,8 +94,6 @@ void Circulation::run(std::optional<unsigned> cpu) {
     pthread_setaffinity_np(pthread_self(), sizeof set, &set);
   }
   rte_thread_register();  // an lcore's number gives this thread its own cache in every mempool
-  for (Lane& lane : lanes_) announce(lane);
-  for (Lane& lane : lanes_) fill(lane);
   for (uint64_t before = rte_rdtsc(); !stopping_.load(std::memory_order_relaxed);) {
     const uint32_t moved = round();
     const uint64_t tsc = rte_rdtsc();
@@ -98,30 +101,54 @@ void Circulation::run(std::optional<unsigned> cpu) {
     if (moved > 0) {
       packets_.add(moved);
       busy_cycles_.add(tsc - before);
-    } else {
-      refill_silent(tsc);
     }
     before = tsc;
+    if (setting_off_)
+      set_off(tsc);
+    else if (moved == 0)
+      refill_silent(tsc);
   }
   take_out();
   rte_thread_unregister();
 }
 
-// Every address speaks once from where it lives, so that a switch that learns floods nothing later.
-void Circulation::announce(const Lane& lane) {
-  for (uint16_t i = 0; i < shape_.macs; ++i)
-    send_or_free(lane.direction.in, make_frame(lane.direction.in_pool, kHelloOctets, flow::kBroadcast,
-                                               lane.direction.destination.plus(i)));
+// A burst at a time, between rounds, so that nothing overflows: first every address speaks from where it
+// lives, so that a switch that learns floods nothing later; then the frames are made.
+void Circulation::set_off(uint64_t tsc) {
+  bool done = true;
+  if (announced_tsc_ == 0) {
+    for (Lane& lane : lanes_) done &= announce(lane);
+    if (done) announced_tsc_ = tsc;
+    return;
+  }
+  if (tsc - announced_tsc_ < cycles_of(kLearning_s)) return;
+  for (Lane& lane : lanes_) done &= fill(lane);
+  setting_off_ = !done;
 }
 
-void Circulation::fill(Lane& lane) {
+bool Circulation::announce(Lane& lane) {
   const Direction& direction = lane.direction;
-  for (uint16_t i = 0; i < shape_.window; ++i) {
-    const auto pair = static_cast<uint16_t>(i % shape_.macs);
-    send_or_free(direction.out, make_frame(direction.out_pool, shape_.octets,
-                                           direction.destination.plus(pair), direction.source.plus(pair)));
+  const int end = std::min(lane.announced + kBurst, int{shape_.macs});
+  while (lane.announced < end &&
+         send_or_free(direction.in, make_frame(direction.in_pool, kHelloOctets, flow::kBroadcast,
+                                               direction.destination.plus(lane.announced))))
+    ++lane.announced;
+  return lane.announced == shape_.macs;
+}
+
+bool Circulation::fill(Lane& lane) {
+  const Direction& direction = lane.direction;
+  const int end = std::min(lane.filled + kBurst, int{shape_.window});
+  while (lane.filled < end) {
+    const auto pair = static_cast<uint16_t>(lane.filled % shape_.macs);
+    if (!send_or_free(direction.out,
+                      make_frame(direction.out_pool, shape_.octets, direction.destination.plus(pair),
+                                 direction.source.plus(pair))))
+      break;
+    ++lane.filled;
   }
   lane.last_tsc = rte_rdtsc();
+  return lane.filled == shape_.window;
 }
 
 uint32_t Circulation::round() {
@@ -160,8 +187,8 @@ void Circulation::refill_silent(uint64_t tsc) {
   static const uint64_t silence = cycles_of(kSilence_s);
   for (Lane& lane : lanes_) {
     if (tsc - lane.last_tsc < silence) continue;
-    announce(lane);
-    fill(lane);
+    lane.filled = 0;
+    setting_off_ = true;
     refills_.add(1);
   }
 }

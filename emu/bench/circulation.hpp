@@ -56,12 +56,14 @@ class Circulation {
     Direction direction;
     rte_mbuf* waiting[kBurst];  // found no room; nothing is received meanwhile
     uint16_t backlog = 0;
-    uint64_t last_tsc = 0;  // when a frame last came back
+    uint16_t announced = 0, filled = 0;  // addresses that have spoken, frames under way: so far
+    uint64_t last_tsc = 0;               // when a frame was last sent for the first time or came back
   };
 
   void run(std::optional<unsigned> cpu);
-  void announce(const Lane& lane);
-  void fill(Lane& lane);
+  void set_off(uint64_t tsc);
+  bool announce(Lane& lane);
+  bool fill(Lane& lane);
   uint32_t pass_on(Lane& lane);
   uint32_t round();
   void refill_silent(uint64_t tsc);
@@ -70,6 +72,8 @@ class Circulation {
 
   std::vector<Lane> lanes_;
   const Shape shape_;
+  bool setting_off_ = true;     // frames have to be made yet
+  uint64_t announced_tsc_ = 0;  // when the last address had spoken; 0: not yet
   std::atomic<bool> stopping_ = false;
   uint64_t collected_ = 0;
   Counter packets_, polls_, bursts_, busy_cycles_, odd_, refills_;

@@ -18,6 +18,7 @@ from testbed.bench.machine import Watch, ping_pong
 from testbed.bench.model import Block, Case, Load, Pair, Sample
 from testbed.bench.subjects import SUBJECTS, NotSupported, Worker
 
+MOVING_S = 10.0
 SAME_MODE = 1.35  # two ping-pongs further apart than this: another mode of the machine
 
 
@@ -68,7 +69,8 @@ async def measure(subject: str, load: Load, plan: Plan) -> tuple[Sample, str]:
             SUBJECTS[subject].start(directory, sockets) as worker,
             circulating(load, directory, sockets) as generator,
         ):
-            await asyncio.sleep(plan.warm_up_s)
+            await generator.moving(MOVING_S)
+            await asyncio.sleep(plan.warm_up_s * (1 if load.macs == 1 else 2))  # caches of flows fill
             refills = (await generator.turns()).refills
             watch = Watch([worker.pid, generator.pid])
             samples = [await sample(worker, generator, plan.sample_s) for _ in range(plan.samples)]
@@ -101,6 +103,16 @@ def judge(pair: Pair) -> str:
     return ""
 
 
+async def measure_pair(order: list[str], load: Load, plan: Plan) -> tuple[Pair | None, str]:
+    """The pair, None when it does not count, and why not. A pair whose first block is spoilt is not gone on with."""
+    first = await block(order[0], load, plan)
+    if first.disturbed and not plan.tolerant:
+        return None, f"{first.subject}: {first.disturbed}"
+    pair = Pair(first, await block(order[1], load, plan))
+    disturbed = judge(pair)
+    return (None if disturbed and not plan.tolerant else pair), disturbed
+
+
 async def fill(case: Case, plan: Plan, progress: Callable[[str], None]) -> None:
     """Adds the pairs of a case, in the order AB BA AB BA..."""
     for number in range(plan.pairs):
@@ -108,15 +120,14 @@ async def fill(case: Case, plan: Plan, progress: Callable[[str], None]) -> None:
         for _ in range(plan.tries):
             progress(f"{case.load.name}: {order[0]} and {order[1]}, pair {number + 1} of {plan.pairs}")
             try:
-                pair = Pair(*[await block(subject, case.load, plan) for subject in order])
+                pair, disturbed = await measure_pair(order, case.load, plan)
             except NotSupported as why:
                 case.unsupported = str(why)
                 return
-            disturbed = judge(pair)
             if disturbed:
                 case.rejected.append(disturbed)
                 progress(f"rejected: {disturbed}")
-            if not disturbed or plan.tolerant:
+            if pair:
                 case.pairs.append(pair)
                 break
 

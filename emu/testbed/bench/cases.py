@@ -15,11 +15,47 @@ def _beside(subjects: tuple[str, ...], loads: list[Load], against: str = YARDSTI
 
 
 def rings() -> list[Case]:
+    """The headline: the smallest frames on the two ring layouts."""
     return _beside(OURS, [Load("split"), Load("packed")])
+
+
+def sizes() -> list[Case]:
+    return _beside(OURS, [Load("split", size) for size in (256, 512, 1518, 9000)])
+
+
+def vectors() -> list[Case]:
+    """Frontends on the driver's vector paths."""
+    return _beside(OURS, [Load("split-vector"), Load("packed-vector")])
+
+
+def one_way() -> list[Case]:
+    return _beside(OURS, [Load("split", both_ways=False), Load("split", 1518, both_ways=False)])
+
+
+def macs() -> list[Case]:
+    """A thousand addresses a direction, all of them in the forwarding table."""
+    return _beside(OURS, [Load("split", macs=1000)])
+
+
+def peers() -> list[Case]:
+    """What others do with the same load."""
+    loads = [Load("split"), Load("packed"), Load("split", 1518)]
+    return _beside(("testpmd-mac", "ovs-flow", "ovs-normal"), loads)
+
+
+def ovs() -> list[Case]:
+    """Beside a switch that also learns, and beside one that does not."""
+    cases = _beside(OURS, [Load("split"), Load("split", macs=1000)], "ovs-normal")
+    return cases + _beside(OURS, [Load("split")], "ovs-flow")
 
 
 BENCHES: dict[str, Callable[[], list[Case]]] = {
     "rings": rings,
+    "sizes": sizes,
+    "vectors": vectors,
+    "one-way": one_way,
+    "macs": macs,
+    "ovs": ovs,
+    "peers": peers,
 }
-DEFAULT = tuple(BENCHES)
-QUICK = ("rings",)
+QUICK = ("rings", "ovs")

@@ -8,7 +8,8 @@ import sys
 from dataclasses import dataclass, replace
 
 from testbed.bench.blocks import Plan, fill
-from testbed.bench.cases import BENCHES, DEFAULT
+from testbed.bench.cases import BENCHES
+from testbed.bench.cases import QUICK as QUICK_BENCHES
 from testbed.bench.document import document
 from testbed.bench.model import Case
 from testbed.bench.table import show
@@ -39,7 +40,8 @@ def bench(options: BenchOptions) -> int:
         if name not in BENCHES:
             print(f"testbed bench: {unknown_name('bench', name, BENCHES)}", file=sys.stderr)
             return exits.MISTAKE
-    cases = [case for name in options.names or DEFAULT for case in BENCHES[name]()]
+    names = options.names or (QUICK_BENCHES if options.quick else tuple(BENCHES))
+    cases = [case for name in names for case in BENCHES[name]()]
     try:
         asyncio.run(_measure(cases, options.plan()))
     except KeyboardInterrupt:

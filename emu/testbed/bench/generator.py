@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from testbed.bench.child import child
+from testbed.bench.child import LOOK_AGAIN_S, child
 from testbed.bench.model import Load
 from testbed.bench.subjects.base import GENERATOR_CPU
 from testbed.run.binaries import find_program
@@ -37,6 +38,17 @@ class Generator:
     async def turns(self) -> Turns:
         counts = await self._client.call("circulate.counts")
         return Turns(**{key: counts[key] for key in Turns.__dataclass_fields__})
+
+    async def moving(self, within_s: float) -> None:
+        """Until frames have come back. RuntimeError."""
+        try:
+            async with asyncio.timeout(within_s):
+                while True:
+                    if (await self.turns()).packets:
+                        return
+                    await asyncio.sleep(LOOK_AGAIN_S)
+        except TimeoutError:
+            raise RuntimeError(f"no frame came back within {within_s:g} s") from None
 
     async def stop(self) -> int:
         """How many frames never came back."""
