@@ -9,11 +9,25 @@ void add_drops(DropSums& sums, const DropCounters& drops) {
   for (size_t i = 0; i < kDropReasons; ++i) sums[i] += drops.by_reason[i].get();
 }
 
+QueueSums read(const QueueCounters& queue) {
+  return {queue.rx_packets.get(), queue.rx_bytes.get(), queue.tx_packets.get(), queue.tx_bytes.get(),
+          queue.busy_cycles.get()};
+}
+
 uint64_t total(const DropSums& drops) {
   return std::accumulate(drops.begin(), drops.end(), uint64_t{0});
 }
 
 }  // namespace
+
+QueueSums& QueueSums::operator+=(const QueueSums& other) {
+  rx_packets += other.rx_packets;
+  rx_bytes += other.rx_bytes;
+  tx_packets += other.tx_packets;
+  tx_bytes += other.tx_bytes;
+  busy_cycles += other.busy_cycles;
+  return *this;
+}
 
 PortCounters::PortCounters(uint16_t workers, uint16_t queues) {
   for (uint16_t i = 0; i < workers; ++i) shards_.emplace_back(queues);
@@ -23,17 +37,10 @@ PortSums PortCounters::sum() const {
   PortSums sums;
   sums.queues.resize(shards_.front().queues.size());
   for (const auto& shard : shards_) {
-    for (size_t q = 0; q < sums.queues.size(); ++q) {
-      const QueueCounters& from = shard.queues[q];
-      for (QueueSums* to : {&sums.queues[q], &sums.all}) {
-        to->rx_packets += from.rx_packets.get();
-        to->rx_bytes += from.rx_bytes.get();
-        to->tx_packets += from.tx_packets.get();
-        to->tx_bytes += from.tx_bytes.get();
-      }
-    }
+    for (size_t q = 0; q < sums.queues.size(); ++q) sums.queues[q] += read(shard.queues[q]);
     add_drops(sums.drops, shard.drops);
   }
+  for (const QueueSums& queue : sums.queues) sums.all += queue;  // not read anew: they add up exactly
   return sums;
 }
 

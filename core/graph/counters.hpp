@@ -24,6 +24,7 @@ struct DropCounters {
 // dataplane: rw (owner), control: ro
 struct alignas(kCacheLine) QueueCounters {
   Counter rx_packets, rx_bytes, tx_packets, tx_bytes;
+  Counter busy_cycles;  // of the TSC: receiving what came in by this queue, and all that was done with it
 };
 
 struct PortShard {
@@ -43,7 +44,8 @@ struct alignas(kCacheLine) BrickShard {
 using DropSums = std::array<uint64_t, kDropReasons>;
 
 struct QueueSums {
-  uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0;
+  uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0, busy_cycles = 0;
+  QueueSums& operator+=(const QueueSums& other);
 };
 
 struct PortSums {

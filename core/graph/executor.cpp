@@ -1,7 +1,12 @@
 #include "core/graph/executor.hpp"
 
+#include <rte_cycles.h>
+
 #include <algorithm>
 #include <array>
+#include <bit>
+
+#include "core/graph/steering.hpp"
 
 namespace testbed {
 namespace {
@@ -36,9 +41,16 @@ Executor::Executor(const Plan& plan, uint16_t worker) {
 
 Executor::Round Executor::poll(WorkerContext& worker) {
   Round round;
-  for (const Source& source : sources_) {
+  uint64_t since = rte_rdtsc();
+  bool looked_in_vain = false;  // since then; at nobody's expense
+  for (Source& source : sources_) {
+    if (source.busy && looked_in_vain) since = rte_rdtsc();
     const uint16_t count = source.port->receive(worker, source.queue, packets_.data());
-    if (count == 0) continue;
+    source.busy = count > 0;
+    if (count == 0) {
+      looked_in_vain = true;
+      continue;
+    }
     source.counters->rx_packets.add(count);
     source.counters->rx_bytes.add(sum_lengths(pointers_.data(), count));
     queue_ = source.queue;
@@ -51,6 +63,10 @@ Executor::Round Executor::poll(WorkerContext& worker) {
     source.port->release(worker, source.queue, packets_.data(), count);
     round.packets += count;
     ++round.bursts;
+    const uint64_t now = rte_rdtsc();
+    source.counters->busy_cycles.add(now - since);
+    since = now;
+    looked_in_vain = false;
   }
   return round;
 }
@@ -89,8 +105,35 @@ void Executor::run_brick(WorkerContext& worker, const Hop& hop, Packet* const* p
 }
 
 void Executor::transmit(WorkerContext& worker, const Sink& sink, Packet* const* packets, uint16_t count) {
+  const uint16_t lanes = sink.port->lanes();
+  if (lanes > 1) return steer(worker, sink, lanes, packets, count);
+  send(worker, sink, queue_, packets, count);
+}
+
+void Executor::steer(WorkerContext& worker, const Sink& sink, uint16_t lanes, Packet* const* packets,
+                     uint16_t count) {
+  std::array<uint16_t, kBurst> lane;
+  for (uint16_t i = 0; i < count; ++i) lane[i] = lane_of(flow_hash(*packets[i]), lanes);
+  static_assert(kBurst == 32);
+  uint32_t left = count == kBurst ? ~0u : (1u << count) - 1;
+  while (left != 0) {  // at most once for each packet
+    const uint16_t wanted = lane[static_cast<size_t>(std::countr_zero(left))];
+    std::array<Packet*, kBurst> group;
+    uint16_t grouped = 0;
+    for (uint32_t rest = left; rest != 0; rest &= rest - 1) {
+      const auto i = static_cast<size_t>(std::countr_zero(rest));
+      if (lane[i] != wanted) continue;
+      group[grouped++] = packets[i];
+      left &= ~(1u << i);
+    }
+    send(worker, sink, wanted, group.data(), grouped);
+  }
+}
+
+void Executor::send(WorkerContext& worker, const Sink& sink, uint16_t lane, Packet* const* packets,
+                    uint16_t count) {
   while (count > 0) {  // ends: every turn but the last counts a packet out
-    const TxOutcome outcome = sink.port->transmit(worker, queue_, packets, count);
+    const TxOutcome outcome = sink.port->transmit(worker, lane, packets, count);
     TB_ASSERT(outcome.sent <= count);
     if (outcome.sent > 0) {
       TB_ASSERT(outcome.queue < sink.counters->queues.size());

@@ -33,6 +33,7 @@ class Executor {
     Hop out;
     QueueCounters* counters;
     DropCounters* drops;
+    bool busy = false;  // had packets when it was last looked at
   };
   // The queues this worker polls.
   const std::vector<Source>& sources() const { return sources_; }
@@ -55,6 +56,9 @@ class Executor {
   void run_brick(WorkerContext& worker, const Hop& hop, Packet* const* packets, uint16_t count,
                  uint16_t depth);
   void transmit(WorkerContext& worker, const Sink& sink, Packet* const* packets, uint16_t count);
+  // Packets of each lane together, in the order in which they came.
+  void steer(WorkerContext& worker, const Sink& sink, uint16_t lanes, Packet* const* packets, uint16_t count);
+  void send(WorkerContext& worker, const Sink& sink, uint16_t lane, Packet* const* packets, uint16_t count);
 
   std::vector<Source> sources_;
   std::vector<Sink> sinks_;

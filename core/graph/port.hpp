@@ -75,9 +75,13 @@ class Port {
   // completion.
   virtual void release(WorkerContext& worker, uint16_t queue, Packet* packets, uint16_t count) = 0;
 
-  // -- Hot: any worker. Copies out `count` <= kBurst frames; `queue` is the queue they came in by and says
-  // (modulo the queues that are enabled) which one they leave by, so that a flow stays in order.
-  virtual TxOutcome transmit(WorkerContext& worker, uint16_t queue, Packet* const* packets,
+  // -- Hot: any worker.
+  // How many queues transmit() chooses from at present. Above 1 the packets of one call belong to one of them
+  // by their flow (graph/steering.hpp); else the port's way of choosing is its own affair.
+  virtual uint16_t lanes() const { return 1; }
+  // Copies out `count` <= kBurst frames. `lane` says, modulo the queues that are enabled, which one they
+  // leave by; where lanes() said 1, it is the queue they came in by. Either way a flow stays in order.
+  virtual TxOutcome transmit(WorkerContext& worker, uint16_t lane, Packet* const* packets,
                              uint16_t count) = 0;
 
   // -- Going to sleep: the worker that owns `queue`.

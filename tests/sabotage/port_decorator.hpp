@@ -28,8 +28,9 @@ class PortDecorator : public Port {
   void release(WorkerContext& worker, uint16_t queue, Packet* packets, uint16_t count) override {
     inner_->release(worker, queue, packets, count);
   }
-  TxOutcome transmit(WorkerContext& worker, uint16_t queue, Packet* const* packets, uint16_t count) override {
-    return inner_->transmit(worker, queue, packets, count);
+  uint16_t lanes() const override { return inner_->lanes(); }
+  TxOutcome transmit(WorkerContext& worker, uint16_t lane, Packet* const* packets, uint16_t count) override {
+    return inner_->transmit(worker, lane, packets, count);
   }
   int arm(uint16_t queue) override { return inner_->arm(queue); }
   void disarm(uint16_t queue) override { inner_->disarm(queue); }

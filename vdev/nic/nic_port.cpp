@@ -138,8 +138,8 @@ void NicPort::release(WorkerContext&, uint16_t, Packet* packets, uint16_t count)
   rte_pktmbuf_free_bulk(mbufs.data(), count);
 }
 
-TxOutcome NicPort::transmit(WorkerContext& worker, uint16_t queue, Packet* const* packets, uint16_t count) {
-  const auto to = static_cast<uint16_t>(queue % options_.queues);
+TxOutcome NicPort::transmit(WorkerContext& worker, uint16_t lane, Packet* const* packets, uint16_t count) {
+  const auto to = static_cast<uint16_t>(lane % options_.queues);
   std::array<rte_mbuf*, kBurst> mbufs;
   uint16_t fitting = 0;
   while (fitting < count && fits(*packets[fitting])) ++fitting;

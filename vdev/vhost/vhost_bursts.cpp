@@ -165,11 +165,16 @@ void VhostPort::note_first_packet(uint16_t queue) {
   doorbell_.ring();
 }
 
-TxOutcome VhostPort::transmit(WorkerContext& worker, uint16_t queue, Packet* const* packets, uint16_t count) {
+uint16_t VhostPort::lanes() const {
+  const SessionView* view = view_.load(std::memory_order_acquire);
+  return view == nullptr ? uint16_t{0} : static_cast<uint16_t>(view->outlets.size());
+}
+
+TxOutcome VhostPort::transmit(WorkerContext& worker, uint16_t lane, Packet* const* packets, uint16_t count) {
   const SessionView* view = view_.load(std::memory_order_acquire);
   if (view == nullptr) return {0, 0, DropReason::port_down};
   if (view->outlets.empty()) return {0, 0, DropReason::queue_disabled};
-  const uint16_t pair = view->outlets[queue % view->outlets.size()];
+  const uint16_t pair = view->outlets[lane % view->outlets.size()];
   Frames frames(worker, packets, count, view->max_frame);
   const uint16_t sent = enqueue(*view, pair, frames.data(), frames.count(), frames.octets());
   if (sent == frames.count()) return {sent, pair, frames.refusal(), frames.refusal() == DropReason::too_big};

@@ -36,7 +36,8 @@ class VhostPort final : public Port, private gate::SessionHost, private DeviceLi
 
   uint16_t receive(WorkerContext& worker, uint16_t queue, Packet* packets) override;
   void release(WorkerContext& worker, uint16_t queue, Packet* packets, uint16_t count) override;
-  TxOutcome transmit(WorkerContext& worker, uint16_t queue, Packet* const* packets, uint16_t count) override;
+  uint16_t lanes() const override;
+  TxOutcome transmit(WorkerContext& worker, uint16_t lane, Packet* const* packets, uint16_t count) override;
   int arm(uint16_t queue) override;
   void disarm(uint16_t queue) override;
 

@@ -87,19 +87,6 @@ BOOST_AUTO_TEST_CASE(frames_too_big_for_a_port_are_dropped_alone) {
   BOOST_TEST(rig.conserved());
 }
 
-BOOST_AUTO_TEST_CASE(packets_leave_by_the_queue_of_the_number_they_came_in_by) {
-  Rig rig;
-  rig.brick("lan", "switch");
-  FakePort& p0 = rig.port("p0", 4);
-  FakePort& p1 = rig.port("p1", 4);
-  rig.edge({"p0", ""}, {"lan", ""});
-  rig.edge({"p1", ""}, {"lan", ""});
-  p0.inject(frame(kBroadcast, station(1)), 1, 3);
-  rig.run();
-  BOOST_TEST(p1.last_tx_queue == 3);
-  BOOST_TEST(p0.unreleased() == 0u);
-}
-
 // What makes the conservation check worth having: it notices a brick that forgets a packet.
 
 BOOST_AUTO_TEST_CASE(a_brick_that_forgets_a_packet_breaks_the_balance) {

@@ -33,7 +33,16 @@ void FakePort::inject(const Frame& bytes, size_t copies, uint16_t queue) {
 
 std::vector<Frame> FakePort::collect() {
   std::lock_guard lock(mutex_);
-  return std::exchange(collected_, {});
+  std::vector<Frame> frames;
+  for (Sent& sent : std::exchange(collected_, {})) frames.push_back(std::move(sent.frame));
+  return frames;
+}
+
+std::map<uint16_t, std::vector<Frame>> FakePort::collect_by_queue() {
+  std::lock_guard lock(mutex_);
+  std::map<uint16_t, std::vector<Frame>> frames;
+  for (Sent& sent : std::exchange(collected_, {})) frames[sent.queue].push_back(std::move(sent.frame));
+  return frames;
 }
 
 bool FakePort::wait_for(size_t frames, std::chrono::milliseconds deadline) {
@@ -74,18 +83,18 @@ void FakePort::release(WorkerContext& /*worker*/, uint16_t /*queue*/, Packet* /*
   unreleased_ -= count;
 }
 
-TxOutcome FakePort::transmit(WorkerContext& /*worker*/, uint16_t queue, Packet* const* packets,
+TxOutcome FakePort::transmit(WorkerContext& /*worker*/, uint16_t lane, Packet* const* packets,
                              uint16_t count) {
   uint16_t taken = 0;
-  while (taken < std::min<uint16_t>(count, room) && packets[taken]->length <= longest) ++taken;
+  const uint16_t most = lane % lanes() == frozen ? 0 : std::min<uint16_t>(count, room);
+  while (taken < most && packets[taken]->length <= longest) ++taken;
   const bool too_big = taken < count && packets[taken]->length > longest;
-  const auto out = static_cast<uint16_t>(queue % queues_.size());
-  last_tx_queue = out;
+  const auto out = static_cast<uint16_t>(lane % lanes());
   std::lock_guard lock(mutex_);
   for (uint16_t i = 0; i < taken; ++i) {
     Frame bytes(packets[i]->length);
     copy_frame(*packets[i], bytes.data(), packets[i]->length);
-    collected_.push_back(std::move(bytes));
+    collected_.push_back({out, std::move(bytes)});
   }
   sent_ += taken;
   last_sent_ns_ = now_ns();
@@ -114,7 +123,7 @@ PortFactories FakePorts::factories() {
   PortFactories all;
   all.add("fake", {.check =
                        [](Options& options) {
-                         options.number("queues", 1, 1, 8);
+                         options.number("queues", 1, 1, 128);
                          options.text("path", "");
                          options.flag("fail", false);
                        },

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <vector>
 
@@ -23,11 +24,16 @@ class FakePort final : public testbed::Port {
   // Puts frames where the next receive() finds them, and kicks when the queue is armed.
   void inject(const Frame& bytes, size_t copies = 1, uint16_t queue = 0);
   std::vector<Frame> collect();
+  // The same by the queue they left by.
+  std::map<uint16_t, std::vector<Frame>> collect_by_queue();
   bool wait_for(size_t frames, std::chrono::milliseconds deadline);
   // How many frames of a burst transmit() takes; the rest is dropped as ring_full.
   std::atomic<uint16_t> room = testbed::kBurst;
   std::atomic<size_t> longest =
-      SIZE_MAX;                       // what is longer is refused as too_big; the frames behind it are taken
+      SIZE_MAX;                  // what is longer is refused as too_big; the frames behind it are taken
+  std::atomic<int> frozen = -1;  // a queue that takes nothing
+  // How many of the queues transmit() chooses from; 0: all.
+  std::atomic<uint16_t> enabled = 0;
   std::atomic<bool> can_kick = true;  // false: arm() answers kNap
   size_t unreleased() const { return unreleased_; }
   uint64_t sent() const { return sent_; }
@@ -41,13 +47,13 @@ class FakePort final : public testbed::Port {
   uint16_t receive(testbed::WorkerContext& worker, uint16_t queue, testbed::Packet* packets) override;
   void release(testbed::WorkerContext& worker, uint16_t queue, testbed::Packet* packets,
                uint16_t count) override;
-  testbed::TxOutcome transmit(testbed::WorkerContext& worker, uint16_t queue, testbed::Packet* const* packets,
+  uint16_t lanes() const override { return enabled ? enabled.load() : queues(); }
+  testbed::TxOutcome transmit(testbed::WorkerContext& worker, uint16_t lane, testbed::Packet* const* packets,
                               uint16_t count) override;
   int arm(uint16_t queue) override;
   void disarm(uint16_t queue) override;
 
   std::atomic<int> disconnects = 0;
-  std::atomic<uint16_t> last_tx_queue = 0;
 
  private:
   struct Queue {
@@ -64,7 +70,11 @@ class FakePort final : public testbed::Port {
   std::atomic<uint64_t> sent_ = 0, last_sent_ns_ = 0;
   std::mutex mutex_;  // of collected_
   std::condition_variable arrived_;
-  std::vector<Frame> collected_;
+  struct Sent {
+    uint16_t queue;
+    Frame frame;
+  };
+  std::vector<Sent> collected_;
 };
 
 // Registers the type "fake" {"queues", "path", "fail": true (creation fails)}. Ports are found in `ports`
