@@ -77,7 +77,34 @@ EdgeConfig make_edge(EndConfig a, EndConfig b, std::string where) {
   return {std::move(a), std::move(b), std::move(where)};
 }
 
-void read_ports(Config& config, Options& root, const PortFactories& types, Mistakes& mistakes) {
+// A port's `workers`: empty when it says none.
+std::vector<uint16_t> read_workers(Options& port, uint16_t running) {
+  const json& written = port.raw("workers");
+  if (written.is_null()) return {};
+  std::vector<uint16_t> workers;
+  for (const auto& worker : written.is_array() ? written : json::array({written})) {
+    if (!worker.is_number_integer() || worker < 0 || worker >= running) {
+      port.mistake("workers",
+                   "must name workers from 0 to " + std::to_string(running - 1) + ", not " + worker.dump());
+      return {};
+    }
+    workers.push_back(worker.get<uint16_t>());
+  }
+  if (workers.empty()) port.mistake("workers", "must name one worker at least");
+  return workers;
+}
+
+Placement read_placement(Options& root) {
+  Placement placement;
+  constexpr auto& names = kPolicyNames;
+  const std::string policy = root.choice("assignment", {names[0], names[1], names[2]}, std::string(names[0]));
+  placement.policy = static_cast<AssignmentPolicy>(std::ranges::find(names, policy) - names.begin());
+  placement.rebalance_ms = root.number("rebalance_ms", placement.rebalance_ms, 100, 3'600'000);
+  return placement;
+}
+
+void read_ports(Config& config, Options& root, uint16_t workers, const PortFactories& types,
+                Mistakes& mistakes) {
   for (const auto& [name, value] : entries("ports", root, mistakes)) {
     const std::string path = "ports." + name;
     NodeConfig node{"", *value};
@@ -88,8 +115,9 @@ void read_ports(Config& config, Options& root, const PortFactories& types, Mista
       config.edges.push_back(make_edge({name, ""}, parse_end(to.get<std::string>()), path + ".to"));
     else if (!to.is_null())
       own.mistake("to", "must be a string like \"lan\" or \"tap.west\"");
-    node.options.erase("type");
-    node.options.erase("to");
+    if (auto pinned = read_workers(own, workers); !pinned.empty())
+      config.placement.pinned.emplace(name, std::move(pinned));
+    for (const char* ours : {"type", "to", "workers"}) node.options.erase(ours);
     if (const PortType* type = types.find(node.type)) {
       Options options(node.options, path, mistakes);
       type->check(options);
@@ -171,7 +199,8 @@ Result<Config> parse_config(const json& document, const StartSettings& running, 
   config.document = document;
   Options root(document, "", mistakes);
   check_start_settings(read_start(root, running), running, root);
-  read_ports(config, root, ports, mistakes);
+  config.placement = read_placement(root);
+  read_ports(config, root, running.workers, ports, mistakes);
   read_edges(config, root);
   read_bricks(config, root, bricks, mistakes);
   root.done();

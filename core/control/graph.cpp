@@ -79,7 +79,7 @@ Plan Graph::make_plan(uint64_t generation) const {
   std::map<std::string, Hop> hops;  // where a packet for this node goes, but for the member
   for (const auto& [name, node] : ports_) {
     hops[name] = {Hop::Kind::port, kNoMember, static_cast<uint32_t>(plan.ports.size())};
-    plan.ports.push_back({node.port.get(), node.counters.get(), {}});
+    plan.ports.push_back({node.port.get(), node.counters.get(), {}, {}});
   }
   Config shape;  // for longest_way
   for (const auto& [name, node] : bricks_) {

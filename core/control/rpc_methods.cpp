@@ -31,10 +31,11 @@ void register_switch_methods(RpcServer& rpc, Switch& control) {
   rpc.method("config", [&control](const json&) -> Result<json> { return control.config(); });
   rpc.method("status", [&control](const json&) -> Result<json> { return control.status(); });
   rpc.method("ports", [&control](const json&) -> Result<json> { return control.ports(); });
-  rpc.method("counters",
-             [&control](const json&) -> Result<json> { return counters_document(control.graph()); });
+  rpc.method("counters", [&control](const json&) -> Result<json> {
+    return counters_document(control.graph(), control.domain());
+  });
   rpc.method("metrics", [&control](const json&) -> Result<json> {
-    return json{{"text", metrics_text(control.graph())}};
+    return json{{"text", metrics_text(control.graph(), control.domain())}};
   });
   rpc.method("graph", [&control](const json&) -> Result<json> {
     return json{{"dot", dot_text(control.graph(), control.ports())}};

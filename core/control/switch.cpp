@@ -53,11 +53,13 @@ Result<Switch::Applied> Switch::apply(const json& desired) {
   const auto actions = diff(config_, *next, *rebuild);
   remove(actions);
   Mistakes failures = add(actions, *next);
+  const bool replaced = !(config_.placement == next->placement);
   config_ = std::move(*next);
-  if (!actions.empty()) publish();
+  if (!actions.empty() || replaced) publish();
   if (!failures.empty()) return fail(std::move(failures));
   Applied applied{generation_, {}};
   for (const auto& action : actions) applied.actions.push_back(to_string(action));
+  if (replaced) applied.actions.emplace_back("assign queues");
   return applied;
 }
 
@@ -142,12 +144,25 @@ Mistakes Switch::add(const std::vector<Action>& actions, Config& desired) {
 }
 
 void Switch::publish() {
-  domain_.publish(graph_.make_plan(++generation_));
+  Plan plan = graph_.make_plan(++generation_);
+  for (PlanPort& port : plan.ports) {
+    const auto pinned = config_.placement.pinned.find(port.port->name());
+    if (pinned != config_.placement.pinned.end()) port.pinned = pinned->second;
+  }
+  domain_.publish(std::move(plan), config_.placement.policy);
+}
+
+void Switch::rebalance(uint64_t now) {
+  if (config_.placement.policy != AssignmentPolicy::cycles) return;
+  if (now - balanced_ns_ < config_.placement.rebalance_ms * 1'000'000) return;
+  balanced_ns_ = now;
+  domain_.rebalance();
 }
 
 void Switch::tick() {
   const uint64_t now = now_ns();
   for (const auto& [name, node] : graph_.bricks()) node.brick->tick(now);
+  rebalance(now);
   timer_.expires_after(std::chrono::nanoseconds(Brick::kTickNs));
   timer_.async_wait([this, alive = std::weak_ptr<bool>(alive_)](boost::system::error_code error) {
     if (!error && alive.lock()) tick();

@@ -41,6 +41,7 @@ class Switch {
 
   const nlohmann::json& config() const { return config_.document; }
   const Graph& graph() const { return graph_; }
+  const WorkerDomain& domain() const { return domain_; }
   nlohmann::json status() const;
   nlohmann::json ports() const;
   // Errc::not_found names what there is.
@@ -56,6 +57,7 @@ class Switch {
   Result<void> make(const AddBrick& action, const Config& desired);
   void publish();
   void tick();
+  void rebalance(uint64_t now);
 
   StartSettings settings_;
   WorkerDomain& domain_;
@@ -67,6 +69,7 @@ class Switch {
   Graph graph_;
   uint64_t generation_ = 0;
   uint64_t started_ns_;
+  uint64_t balanced_ns_ = 0;  // when the queues' loads were last looked at
   boost::asio::steady_timer timer_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -9,11 +9,13 @@
 #include <string>
 #include <vector>
 
+#include "core/graph/placement.hpp"
+
 namespace testbed {
 
 struct NodeConfig {
   std::string type;
-  nlohmann::json options = nlohmann::json::object();  // without "type" and, for ports, "to"
+  nlohmann::json options = nlohmann::json::object();  // without "type" and, for ports, "to" and "workers"
   bool operator==(const NodeConfig&) const = default;
 };
 
@@ -40,7 +42,8 @@ struct EdgeConfig {
 struct Config {
   std::map<std::string, NodeConfig> bricks;
   std::map<std::string, NodeConfig> ports;
-  std::vector<EdgeConfig> edges;                       // `to` included
+  std::vector<EdgeConfig> edges;  // `to` included
+  Placement placement;
   nlohmann::json document = nlohmann::json::object();  // as the user wrote it
 };
 

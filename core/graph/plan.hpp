@@ -24,6 +24,9 @@ struct PlanPort {
   Port* port;
   PortCounters* counters;
   Hop out;  // where its received packets go
+  // Receive queue q is polled by worker pinned[q % size]; empty: by whom the policy says
+  // (worker/assignment.hpp).
+  std::vector<uint16_t> pinned;
 };
 
 struct PlanBrick {
@@ -36,13 +39,14 @@ struct PlanBrick {
 struct PlanQueue {
   uint32_t port;  // index into Plan::ports
   uint16_t queue;
+  bool operator==(const PlanQueue&) const = default;
 };
 
 struct Plan {
   uint64_t generation = 0;
   std::vector<PlanPort> ports;
   std::vector<PlanBrick> bricks;
-  std::vector<std::vector<PlanQueue>> polls;  // by worker; every receive queue stands in exactly one of them
+  std::vector<std::vector<PlanQueue>> polls;  // by worker; every receive queue stands in one of them at most
   uint16_t depth = 0;                         // bricks on the longest way through the graph
 };
 

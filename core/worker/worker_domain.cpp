@@ -1,5 +1,6 @@
 #include "core/worker/worker_domain.hpp"
 
+#include <rte_cycles.h>
 #include <rte_errno.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
@@ -14,9 +15,19 @@
 
 #include "core/base/assert.hpp"
 #include "core/base/clock.hpp"
-#include "core/worker/assignment.hpp"
+#include "core/worker/balance.hpp"
 
 namespace testbed {
+namespace {
+
+nlohmann::json json_of(const Plan& plan, const std::vector<PlanQueue>& queues) {
+  nlohmann::json all = nlohmann::json::array();
+  for (const PlanQueue& queue : queues)
+    all.push_back({{"port", plan.ports[queue.port].port->name()}, {"queue", queue.queue}});
+  return all;
+}
+
+}  // namespace
 
 Result<std::unique_ptr<WorkerDomain>> WorkerDomain::create(Settings settings, EventLog& events) {
   std::unique_ptr<WorkerDomain> domain(new WorkerDomain(std::move(settings), events));
@@ -79,16 +90,49 @@ void WorkerDomain::stop() {
   for (auto& worker : workers_) worker.stop();
 }
 
-void WorkerDomain::publish(Plan plan) {
-  assign_queues(plan, plan_->plan, settings_.workers);
+void WorkerDomain::publish(Plan plan, AssignmentPolicy policy) {
+  assign_queues(plan, plan_->plan, settings_.workers, policy);
   const uint64_t generation = plan.generation;
-  auto next = std::make_unique<RunningPlan>(std::move(plan), settings_.workers, ++serial_);
   const uint64_t start = now_ns();
+  hand_over(std::move(plan));
+  events_.emit("plan.published", {{"generation", generation}, {"quiescence_us", (now_ns() - start) / 1000}});
+}
+
+void WorkerDomain::rebalance() {
+  const uint64_t now = rte_rdtsc();
+  auto loads = meter_.read(plan_->plan);
+  const uint64_t span = now - std::exchange(measured_tsc_, now);
+  const auto moves = balance(std::move(loads), settings_.workers, span);
+  if (moves.empty()) return;
+  Plan plan = plan_->plan;
+  for (const QueueMove& move : moves) {
+    std::erase(plan.polls[move.from], move.queue);
+    plan.polls[move.to].push_back(move.queue);
+  }
+  hand_over(std::move(plan));
+}
+
+// A queue that moves is polled by nobody for a moment: when the first plan has taken over, its old worker has
+// finished its last burst and holds nothing of it; only then does the new one begin.
+void WorkerDomain::hand_over(Plan plan) {
+  const auto moves = moved_queues(plan_->plan, plan);
+  const uint64_t start = now_ns();
+  if (!moves.empty()) run(without(plan, moves));
+  run(std::move(plan));
+  for (const QueueMove& move : moves)
+    events_.emit("queue.moved", {{"port", plan_->plan.ports[move.queue.port].port->name()},
+                                 {"queue", move.queue.queue},
+                                 {"from", move.from},
+                                 {"to", move.to},
+                                 {"gap_us", (now_ns() - start) / 1000}});
+}
+
+void WorkerDomain::run(Plan plan) {
+  auto next = std::make_unique<RunningPlan>(std::move(plan), settings_.workers, ++serial_);
   handover_.plan.store(next.get(), std::memory_order_release);
   wake();
   wait();
   plan_ = std::move(next);  // nobody runs the old one any more
-  events_.emit("plan.published", {{"generation", generation}, {"quiescence_us", (now_ns() - start) / 1000}});
 }
 
 // Polite: the worker that is waited for may need this very core.
@@ -120,9 +164,23 @@ nlohmann::json WorkerDomain::status() const {
                    {"polls", activity.polls},
                    {"bursts", activity.bursts},
                    {"packets", activity.packets},
-                   {"busy_cycles", activity.busy_cycles}});
+                   {"busy_cycles", activity.busy_cycles},
+                   {"queues", json_of(plan_->plan, plan_->plan.polls[i])}});
   }
   return all;
+}
+
+std::map<std::string, std::vector<uint16_t>> WorkerDomain::owners() const {
+  std::map<std::string, std::vector<uint16_t>> owners;
+  const Plan& plan = plan_->plan;
+  for (size_t worker = 0; worker < plan.polls.size(); ++worker) {
+    for (const PlanQueue& queue : plan.polls[worker]) {
+      auto& of_port = owners[plan.ports[queue.port].port->name()];
+      of_port.resize(plan.ports[queue.port].port->queues());
+      of_port[queue.queue] = static_cast<uint16_t>(worker);
+    }
+  }
+  return owners;
 }
 
 uint64_t mbufs_in_use() {

@@ -3,14 +3,17 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
-#include <mutex>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <vector>
 
 #include "core/base/event_log.hpp"
 #include "core/base/result.hpp"
 #include "core/graph/port.hpp"
+#include "core/worker/assignment.hpp"
+#include "core/worker/load_meter.hpp"
 #include "core/worker/worker.hpp"
 
 namespace testbed {
@@ -32,10 +35,14 @@ class WorkerDomain final : public Quiescence {
   // Every burst in hand is finished, no packet is received any more. Idempotent.
   void stop();
 
-  // Hands over `plan` (its `polls` are filled in here: a queue stays with its worker, a new one goes to the
-  // worker with the fewest), and waits until no worker uses the plan before it. Control thread. Event
-  // plan.published {generation, quiescence_us}.
-  void publish(Plan plan);
+  // Hands over `plan` (its `polls` are filled in here, see assign_queues), and waits until no worker uses the
+  // plan before it. Control thread. Events plan.published {generation, quiescence_us}, and for each queue
+  // that changes its worker queue.moved {port, queue, from, to, gap_us (how long nobody polled it)}.
+  void publish(Plan plan, AssignmentPolicy policy = AssignmentPolicy::round_robin);
+
+  // Moves queues so that the cycles they took since the last call are shared out better, when that is worth
+  // it. Control thread. Events queue.moved.
+  void rebalance();
 
   void wait() override;
   void wake() override;
@@ -44,10 +51,15 @@ class WorkerDomain final : public Quiescence {
   const std::vector<rte_mempool*>& pools() const { return pools_; }
   // The `workers` of the `status` reply.
   nlohmann::json status() const;
+  const std::deque<Worker>& all() const { return workers_; }
+  // By port, for each receive queue the worker that polls it.
+  std::map<std::string, std::vector<uint16_t>> owners() const;
 
  private:
   WorkerDomain(Settings settings, EventLog& events);
   Result<void> make_pools();
+  void hand_over(Plan plan);
+  void run(Plan plan);
 
   struct FreeAligned {
     void operator()(void* memory) const { std::free(memory); }
@@ -60,6 +72,8 @@ class WorkerDomain final : public Quiescence {
   Handover handover_;
   std::unique_ptr<RunningPlan> plan_;
   uint64_t serial_ = 0;
+  LoadMeter meter_;
+  uint64_t measured_tsc_ = 0;  // when it was last read
   std::deque<Worker> workers_;
 };
 

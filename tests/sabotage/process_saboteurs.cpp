@@ -81,7 +81,7 @@ class LeaveSocket final : public PortDecorator {
 
 void mute_counters(Process& process, Switch& control, Turn& turn) {
   process.rpc().async_method("counters", [&](const nlohmann::json&, const RpcServer::Reply& reply) {
-    if (!turn.now()) reply(counters_document(control.graph()));
+    if (!turn.now()) reply(counters_document(control.graph(), control.domain()));
   });
 }
 

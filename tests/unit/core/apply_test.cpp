@@ -150,6 +150,24 @@ BOOST_AUTO_TEST_CASE(queues_are_spread_over_the_workers_and_stay_where_they_are)
   for (const auto& worker : live.domain->status()) BOOST_TEST(worker["packets"] == 2000);
 }
 
+BOOST_AUTO_TEST_CASE(what_only_places_queues_makes_no_port_anew) {
+  Live live(2);
+  live.apply(lan_of(2));
+  FakePort* const p0 = &live.ports["p0"];
+  json document = lan_of(2);
+  document["ports"]["p0"]["workers"] = 1;
+  document["ports"]["p1"]["workers"] = 1;
+  const auto applied = live.control->apply(document);
+  BOOST_REQUIRE(applied.has_value());
+  BOOST_TEST((applied->actions == std::vector<std::string>{"assign queues"}));
+  BOOST_TEST(&live.ports["p0"] == p0);
+  BOOST_TEST(live.events_named("port.removed").empty());
+  BOOST_TEST(
+      (live.domain->owners() == std::map<std::string, std::vector<uint16_t>>{{"p0", {1}}, {"p1", {1}}}));
+  BOOST_TEST(live.events_named("queue.moved").size() == 1u);  // the other was there
+  BOOST_TEST(live.control->apply(document)->actions.empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_worker_on_a_cpu_that_does_not_exist_is_refused) {
   EventLog events;
   auto domain = WorkerDomain::create({.workers = 1, .cpus = {1023}, .mbufs_per_worker = 512}, events);

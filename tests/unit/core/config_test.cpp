@@ -66,15 +66,28 @@ BOOST_AUTO_TEST_CASE(every_mistake_is_named_by_its_path_and_all_at_once) {
   const json document = {
       {"workerz", 2},
       {"bricks", {{"lan", {{"type", "swich"}}}, {"b", {{"type", "hub"}, {"ageing_ms", 1}}}}},
-      {"ports", {{"p0", {{"type", "fake"}, {"queues", 99}}}, {"p1", {{"queues", 1}}}, {"p.2", port("b")}}},
+      {"ports", {{"p0", {{"type", "fake"}, {"queues", 999}}}, {"p1", {{"queues", 1}}}, {"p.2", port("b")}}},
       {"edges", {{"p0", "b"}, {"p1"}}}};
   BOOST_TEST(says(mistake(document, "workerz"), "not an option"));
   BOOST_TEST(says(mistake(document, "bricks.lan.type"), "there are: capture, hub, switch"));
   BOOST_TEST(says(mistake(document, "bricks.b.ageing_ms"), "not an option"));
-  BOOST_TEST(says(mistake(document, "ports.p0.queues"), "from 1 to 8"));
+  BOOST_TEST(says(mistake(document, "ports.p0.queues"), "from 1 to 128"));
   BOOST_TEST(says(mistake(document, "ports.p1.type"), "missing"));
   BOOST_TEST(says(mistake(document, "ports.p.2"), "letters"));
   BOOST_TEST(says(mistake(document, "edges[1]"), "two ends"));
+}
+
+BOOST_AUTO_TEST_CASE(queues_are_placed_by_a_policy_that_exists_on_workers_that_exist) {
+  json document = kLan;
+  document["assignment"] = "by_luck";
+  BOOST_TEST(says(mistake(document, "assignment"), "round_robin"));
+  document["assignment"] = "cycles";
+  for (const json& wrong : {json(1), json::array({0, 1}), json(-1), json("0"), json::array()}) {
+    document["ports"]["p1"]["workers"] = wrong;  // there is one worker
+    BOOST_TEST(!mistake(document, "ports.p1.workers").empty());
+  }
+  document["ports"]["p1"]["workers"] = {0};
+  BOOST_TEST(mistake(document, "ports.p1.workers").empty());
 }
 
 BOOST_AUTO_TEST_CASE(documents_of_the_wrong_shape_are_refused) {

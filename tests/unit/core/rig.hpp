@@ -47,7 +47,7 @@ struct Rig {
   // Runs until no port has anything left.
   void run() {
     testbed::Plan plan = graph.make_plan(++generation);
-    testbed::assign_queues(plan, {}, 1);
+    testbed::assign_queues(plan, {}, 1, testbed::AssignmentPolicy::pinned);
     testbed::Executor executor(plan, 0);
     worker.now_ns = now_s * 1'000'000'000u;
     while (executor.poll(worker).packets > 0) {
