@@ -190,7 +190,8 @@ BOOST_AUTO_TEST_CASE(what_one_worker_cannot_carry_is_shared_by_measured_cycles) 
   const auto shared = [&] {
     moving.live.domain->rebalance();
     const auto owners = moving.live.domain->owners()["in"];
-    return std::ranges::count(owners, 1) == kQueues / 2;
+    const auto moved = std::ranges::count(owners, 1);
+    return moved > 0 && moved < kQueues;
   };
   BOOST_TEST(Live::eventually([&] {
     const uint64_t before = received(moving.live);
