@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
-VERSION, NEED_REPLY = 0x1, 0x8
+VERSION, REPLY, NEED_REPLY = 0x1, 0x4, 0x8
 NO_DESCRIPTOR = 1 << 8
 Payload = Mapping[str, Any]
 
@@ -27,6 +27,20 @@ NUMBERS = {
         start=1,
     )
 }
+
+BACKEND_NUMBERS = {
+    name: number
+    for number, name in enumerate(
+        "IOTLB_MSG CONFIG_CHANGE_MSG VRING_HOST_NOTIFIER_MSG VRING_CALL VRING_ERR SHARED_OBJECT_ADD "
+        "SHARED_OBJECT_REMOVE SHARED_OBJECT_LOOKUP".split(),
+        start=1,
+    )
+}
+# Requests whose answer the specification promises whatever NEED_REPLY says (SET_LOG_BASE: under LOG_SHMFD).
+ANSWERED = (
+    "GET_FEATURES SET_LOG_BASE GET_VRING_BASE GET_PROTOCOL_FEATURES GET_QUEUE_NUM GET_CONFIG POSTCOPY_ADVISE POSTCOPY_END "
+    "GET_INFLIGHT_FD GET_MAX_MEM_SLOTS GET_STATUS SET_DEVICE_STATE_FD CHECK_DEVICE_STATE".split()
+)
 
 
 def u64(payload: Payload) -> bytes:
@@ -82,6 +96,14 @@ def device_state(payload: Payload) -> bytes:
     return struct.pack("=II", payload["direction"], payload["phase"])
 
 
+def area(payload: Payload) -> bytes:
+    return descriptor(payload) + struct.pack("=QQ", payload["size"], payload["offset"])
+
+
+def uuid(payload: Payload) -> bytes:
+    return bytes.fromhex(payload["uuid"])
+
+
 def _for_each(encode: Callable[[Payload], bytes], names: str) -> dict[str, Callable[[Payload], bytes]]:
     return dict.fromkeys(names.split(), encode)
 
@@ -108,3 +130,29 @@ def encode(message: str, payload: Payload, *, need_reply: bool = False) -> bytes
     body = ENCODERS[message](payload) if message in ENCODERS else b""
     flags = VERSION | (NEED_REPLY if need_reply else 0)
     return struct.pack("=III", NUMBERS[message], flags, len(body)) + body
+
+
+def encode_answer(message: str, payload: Payload) -> bytes:
+    """What a back-end answers: a number, or the payload of the request filled in."""
+    body = u64(payload) if "u64" in payload else ENCODERS[message](payload) if payload else b""
+    return struct.pack("=III", NUMBERS[message], VERSION | REPLY, len(body)) + body
+
+
+BACKEND_ENCODERS = (
+    _for_each(iotlb, "IOTLB_MSG")
+    | _for_each(area, "VRING_HOST_NOTIFIER_MSG")
+    | _for_each(state, "VRING_CALL VRING_ERR")
+    | _for_each(uuid, "SHARED_OBJECT_ADD SHARED_OBJECT_REMOVE SHARED_OBJECT_LOOKUP")
+)
+
+
+def encode_backend(message: str, payload: Payload, *, need_reply: bool = False) -> bytes:
+    """What a back-end asks on its own channel."""
+    body = BACKEND_ENCODERS[message](payload) if message in BACKEND_ENCODERS else b""
+    flags = VERSION | (NEED_REPLY if need_reply else 0)
+    return struct.pack("=III", BACKEND_NUMBERS[message], flags, len(body)) + body
+
+
+def acknowledge(message: str) -> bytes:
+    """What the front-end says to such a request that asked for it, and succeeded."""
+    return struct.pack("=IIIQ", BACKEND_NUMBERS[message], VERSION | REPLY, 8, 0)
