@@ -12,22 +12,49 @@ constexpr size_t kNamed = 256;  // stray ranges in a report
 constexpr size_t kShown = 64;   // octets of each
 constexpr size_t kDescriptorsShown = 16;
 
-// Counts what of `ranges` lies in `set` and returns the rest.
-std::vector<ByteRange> take_out(const std::vector<ByteRange>& ranges, const ByteRanges& set,
-                                uint64_t& inside_octets) {
+// Tells `found` what of `ranges` lies in `set` and returns the rest.
+template <typename Found>
+std::vector<ByteRange> split_by(const std::vector<ByteRange>& ranges, const ByteRanges& set,
+                                const Found& found) {
   std::vector<ByteRange> rest;
   for (ByteRange range : ranges) {
     while (range.length > 0) {
       bool inside = false;
       const ByteRange piece = set.leading(range, inside);
       if (inside)
-        inside_octets += piece.length;
+        found(piece);
       else
         rest.push_back(piece);
       range = {range.address + piece.length, range.length - piece.length};
     }
   }
   return rest;
+}
+
+// Counts what of `ranges` lies in `set` and returns the rest.
+std::vector<ByteRange> take_out(const std::vector<ByteRange>& ranges, const ByteRanges& set,
+                                uint64_t& inside_octets) {
+  return split_by(ranges, set, [&](const ByteRange& piece) { inside_octets += piece.length; });
+}
+
+// Where a log has these octets: those of a ring whose log address is another than its own lie there.
+// ("SET_VRING_ADDR", flag 0; of a packed ring the descriptors are meant, which is where it marks them used.)
+std::vector<ByteRange> as_logged(std::vector<ByteRange> written, NetDevice& device) {
+  ByteRanges moved;
+  for (size_t i = 0; i < device.vrings(); ++i) {
+    const Ring* ring = device.vring(i).ring();
+    if (!ring || !ring->place().log) continue;
+    const RingSizes sizes = ring_sizes(ring->options());
+    const bool packed = ring->options().packed;
+    const uint64_t from = packed ? ring->place().descriptors : ring->place().used;
+    ByteRanges area;
+    area.add(from, packed ? sizes.descriptors : sizes.used);
+    written = split_by(written, area, [&](const ByteRange& piece) {
+      moved.add(piece.address - from + ring->place().log, piece.length);
+    });
+  }
+  for (const ByteRange& range : moved.all()) written.push_back(range);
+  return written;
 }
 
 }  // namespace
@@ -46,7 +73,7 @@ PageVerdict judge_pages(NetDevice& device) {
   const auto changed = changed_bytes(device.memory());
   verdict.dirty = pages_of(changed);
   for (const ByteRange& range : changed) written.add(range.address, range.length);
-  verdict.written = pages_of(written.all());
+  verdict.written = pages_of(as_logged(written.all(), device));
   for (const ByteRange& range : changed) verdict.changed += range.length;
   auto rest = take_out(changed, returned, verdict.returned);
   rest = take_out(rest, rings, verdict.rings);
