@@ -24,15 +24,15 @@ from testbed.run.rpc import RpcFailure
 from testbed.run.steps.context import StepFailed
 
 # Then everything is started anew, and another kind of guest attacks.
-CASES_A_STAGE = 250
-# So often a well-behaved guest tries the attacked port; in replays always.
-THOROUGH_EVERY = 4
+CASES_A_STAGE = 256
+# After so many cases everything is looked at that stays broken; in replays after each. A look takes longer than a case.
+LOOK_EVERY = 8
 _REPLAYS, _SHRINK_S = 100, 40.0
 # Of leaks so many are told: where descriptors that no message should carry are kept, every message shows it.
 _MOST_LEAKS = 2
 _TRIES = 3
 NOT_UP = (StepFailed, ActorError, RpcFailure)
-_EARLIER = 5  # cases that may have had a part in what the last one broke
+_EARLIER = 5  # cases before the last look that may have had a part in what is broken at this one
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,6 @@ class Tally:
     skipped: int = 0  # about something that was found already
     known: Counter[str] = field(default_factory=Counter)  # passed over, by reason
     steps: int = 0
-    played_s: float = 0.0
     seen: Seen = field(default_factory=Counter)
     kept: list[Kept] = field(default_factory=list)
     doing: str = ""
@@ -67,7 +66,8 @@ class Tally:
 
     @property
     def rate(self) -> float:
-        return self.cases / self.played_s if self.played_s else 0.0
+        """Cases a second, everything included."""
+        return self.cases / max(time.monotonic() - self.start, 0.001)
 
 
 class View:
@@ -119,23 +119,36 @@ class Campaign:
                 await self._keep(profile, *found)
 
     async def _turn(self, profile: Profile) -> tuple[list[Steps], Violation] | None:
-        """Cases until one breaks something, with those before it; None when none did."""
+        """Cases until something is broken, with those that may have broken it; None when nothing was."""
         async with stage(self._backend, profile, self._directory / "stage") as on:
             oracle = Oracle(on)
             await oracle.begin()
             self._say(f"attacker: {profile.name}")
-            played: list[Steps] = []
-            for _ in range(CASES_A_STAGE):
-                if self._over:
-                    return None
-                steps = self._next(profile)
-                done, violation = await self._case(on, oracle, steps)
-                played = [*played[-_EARLIER:], done]
+            earlier: list[Steps] = []
+            for _ in range(0, CASES_A_STAGE, LOOK_EVERY):
+                played, violation = await self._cases(on, oracle, profile)
                 if violation is not None and not self._is_enough(violation):
-                    return played, violation
+                    return [*earlier, *played], violation
                 if violation is not None:
                     await oracle.begin()
+                if self._over:
+                    return None
+                earlier = played[-_EARLIER:]
         return None
+
+    async def _cases(
+        self, on: Stage, oracle: Oracle, profile: Profile
+    ) -> tuple[list[Steps], Violation | None]:
+        """Some, fewer when the time is over, and then a look."""
+        played: list[Steps] = []
+        for left in reversed(range(LOOK_EVERY)):
+            done, violation = await self._case(on, oracle, self._next(profile), left)
+            played.append(done)
+            if violation is not None:
+                return played, violation
+            if self._over and left:
+                return played, await oracle.after()
+        return played, None
 
     def _is_enough(self, violation: Violation) -> bool:
         kinds = [kept.finding.violation.kind for kept in self.tally.kept]
@@ -154,13 +167,14 @@ class Campaign:
             else:
                 return steps
 
-    async def _case(self, on: Stage, oracle: Oracle, steps: Steps) -> tuple[Steps, Violation | None]:
-        start = time.monotonic()
-        played, violation = await attack(on, oracle, steps, thorough=self.tally.cases % THOROUGH_EVERY == 0)
+    async def _case(
+        self, on: Stage, oracle: Oracle, steps: Steps, left: int
+    ) -> tuple[Steps, Violation | None]:
+        """`left`: cases before the next look; 0: it belongs to this one."""
+        played, violation = await attack(on, oracle, steps, look=not left)
         tally = self.tally
         tally.cases += 1
         tally.steps += len(played.done)
-        tally.played_s += time.monotonic() - start
         tally.seen += played.seen
         self._view.changed(tally)
         return played.done, violation
@@ -188,13 +202,12 @@ class Campaign:
         return ask
 
     async def _repeated(self, replayer: Replayer, played: list[Steps], kind: str) -> Steps | None:
-        """The last case, or those before it as well: whichever breaks the same on fresh processes."""
+        """One of the cases, the last one first, or all of them: whichever breaks the same on fresh processes."""
         everything = [step for steps in played for step in [*steps, {"hang_up": grammar.ATTACKER}]]
-        for steps in (played[-1], everything):
-            for _ in range(_TRIES):
-                with contextlib.suppress(*NOT_UP):
-                    if await replayer.fails(steps, kind):
-                        return steps
+        for steps in (*[played[-1]] * _TRIES, *reversed(played[:-1]), *[everything] * _TRIES):
+            with contextlib.suppress(*NOT_UP):
+                if await replayer.fails(steps, kind):
+                    return steps
         return None
 
     async def _write(self, finding: Finding) -> None:

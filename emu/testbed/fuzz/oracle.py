@@ -1,4 +1,4 @@
-"""What must hold after every case. Each check is one that can fail, and names what broke.
+"""What must hold after every case, or after some. Each check is one that can fail, and names what broke.
 
 died       the backend's process ended
 mute       it lives, and does not answer: its control socket, or the handshake messages of another port
@@ -80,10 +80,15 @@ class Oracle:
         """While the attacker's session may still be there."""
         return await self._found(self._answers)
 
-    async def after(self, *, thorough: bool) -> Violation | None:
-        """When it has hung up. `thorough`: a well-behaved guest takes its place, too. The attacker is a new guest then."""
-        served = [self._served, self._answers] if thorough else []
-        return await self._found(self._unharmed, self._pages, self._released, *served, self._stage.new_guest)
+    async def between(self) -> Violation | None:
+        """Between two cases. The attacker is a new guest then."""
+        return await self._found(self._stage.new_guest)
+
+    async def after(self) -> Violation | None:
+        """When it has hung up: what a case broke for good. A well-behaved guest tries its port; then it is a new one."""
+        return await self._found(
+            self._unharmed, self._pages, self._released, self._served, self._answers, self._stage.new_guest
+        )
 
     async def _found(self, *checks: Callable[[], Awaitable[None]]) -> Violation | None:
         try:

@@ -20,17 +20,15 @@ from testbed.run.watcher import Watcher
 from testbed.scenario.load import load_jobs
 
 
-async def attack(
-    on: Stage, oracle: Oracle, steps: Steps, *, thorough: bool
-) -> tuple[Played, Violation | None]:
-    """A case, and what it broke."""
+async def attack(on: Stage, oracle: Oracle, steps: Steps, *, look: bool) -> tuple[Played, Violation | None]:
+    """A case, and what it broke. `look`: also what stays broken, and may be found later."""
     played = await on.play(steps)
     found = await oracle.while_attacked()
     if found is None:
         with contextlib.suppress(StepFailed, RpcFailure, ActorError):
             await on.do([{"hang_up": ATTACKER}])
             await on.gone()
-        found = await oracle.after(thorough=thorough)
+        found = await (oracle.after() if look else oracle.between())
     return played, found
 
 
@@ -55,7 +53,7 @@ class Replayer:
         self.replays += 1
         on, oracle = await self._ready()
         for _ in range(LEAK_TIMES if kind == "mappings" else 1):
-            played, found = await attack(on, oracle, steps, thorough=True)
+            played, found = await attack(on, oracle, steps, look=True)
             if found is not None:
                 await self.aclose()
                 if found.kind == kind:

@@ -1,4 +1,4 @@
-"""The processes of a fuzz run, kept alive from case to case: starting them takes a second, a case some tens of milliseconds.
+"""The processes of a fuzz run, kept alive from case to case: starting them takes a second, a case far less.
 
 Steps are executed as `testbed run` executes them, by the same code, on the same actors. Only the book-keeping of faults is
 left out, and what the history collects is forgotten between cases.
@@ -71,6 +71,7 @@ class Stage:
         await self.cell.flows.begin()
         await self.do([{"handshake": ATTACKER}, {"wait": {"flows": "moving"}}, {"hang_up": ATTACKER}])
         await self.gone()
+        await self.cell.sampler.stop()  # nobody reads what it collects, and it asks everybody all the time
         await self.new_guest()
 
     async def do(self, steps: Steps) -> None:
