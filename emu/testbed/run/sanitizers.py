@@ -1,19 +1,23 @@
 """`testbed test sanitizers`: the unit tests, and scenarios, on builds with AddressSanitizer and with ThreadSanitizer.
 
 Not part of `testbed test`: each is a first build of its own. In a sanitizer build a finding ends the process, so that a
-test fails by its status and a scenario by the death of a process.
+test fails by its status; what a scenario has shown, sanitized.py says.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from testbed.run import exits
 from testbed.run.binaries import PROJECT
+from testbed.run.places import new_run_directory
+from testbed.run.sanitized import complaints
 
 # What the programs ask of each sanitizer's runtime. A person's own settings come last and win.
 RUNTIME = {
@@ -21,27 +25,27 @@ RUNTIME = {
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
 }
+_SLOWEST_TEST_S = 300
+# Sessions that come and go, memory that changes hands, and everything a hostile peer does.
+_SCENARIOS = ("smoke", "reconnect", "hostile/*")
+_PROGRAMS = ("testbed-switch", "testbed-load", "testbed-driver")
 
 
 @dataclass(frozen=True)
 class Sanitizer:
     preset: str
-    tests: tuple[str, ...]  # of ctest; the program of `x` is test_x
-    programs: tuple[str, ...]
-    scenarios: tuple[
-        str, ...
-    ]  # what memory errors may hide in: sessions that come and go, memory that changes hands
+    tests: tuple[str, ...]  # of ctest; the program of `x` is test_x, but for fuzz targets
+    programs: tuple[str, ...] = _PROGRAMS
+    scenarios: tuple[str, ...] = _SCENARIOS  # patterns of files in scenarios/
 
 
 SANITIZERS = (
     Sanitizer(
         "asan",
-        tests=("base", "core", "vdev", "nic", "flow", "proxy", "load", "driver"),
-        programs=("testbed-switch", "testbed-load", "testbed-driver", "testbed-proxy", "testbed-inprocess"),
-        scenarios=("smoke", "two-switches", "hot-ports"),
+        tests=("base", "core", "vdev", "nic", "flow", "proxy", "load", "driver", "fuzz_gate_rules"),
     ),
-    # Where there are threads that share: workers, control, the library's own.
-    Sanitizer("tsan", tests=("base", "core", "vdev", "nic"), programs=(), scenarios=()),
+    # Where there are threads that share: workers, control, the library's own, the driver's.
+    Sanitizer("tsan", tests=("base", "core", "vdev", "nic", "proxy", "load", "driver")),
 )
 
 
@@ -54,16 +58,20 @@ def commands(sanitizer: Sanitizer) -> list[list[str]]:
     """In order; none is run after one that failed."""
     build = str(PROJECT / "build" / sanitizer.preset)
     chosen = f"^({'|'.join(sanitizer.tests)})$"
-    targets = [*(f"test_{test}" for test in sanitizer.tests), *sanitizer.programs]
-    all_of_it = [
+    tests = [test if test.startswith("fuzz_") else f"test_{test}" for test in sanitizer.tests]
+    return [
         ["cmake", "--preset", sanitizer.preset],
-        ["ninja", "-C", build, *targets],
-        ["ctest", "--test-dir", build, "--output-on-failure", "--no-tests=error", "-R", chosen],
+        ["ninja", "-C", build, *tests, *sanitizer.programs],
+        [
+            *("ctest", "--test-dir", build, "--output-on-failure", "--no-tests=error"),
+            *("--timeout", str(_SLOWEST_TEST_S), "-R", chosen),
+        ],
     ]
-    files = [str(PROJECT / "scenarios" / f"{name}.yaml") for name in sanitizer.scenarios]
-    if files:
-        all_of_it.append([sys.executable, "-m", "testbed", "run", "--keep-going", *files])
-    return all_of_it
+
+
+def scenario_files(sanitizer: Sanitizer) -> list[Path]:
+    scenarios = PROJECT / "scenarios"
+    return [path for name in sanitizer.scenarios for path in sorted(scenarios.glob(f"{name}.yaml"))]
 
 
 def run_sanitizers(chosen: Sequence[Sanitizer] = SANITIZERS) -> list[int]:
@@ -77,4 +85,23 @@ def _run(sanitizer: Sanitizer) -> int:
         if status:
             print(f"{sanitizer.preset}: {command[0]} failed", file=sys.stderr)
             return exits.FAILED
-    return exits.PASSED
+    return _run_scenarios(sanitizer, told)
+
+
+def _run_scenarios(sanitizer: Sanitizer, told: dict[str, str]) -> int:
+    """Their own verdicts are about a build that is fast; what counts here is found in their reports and logs."""
+    out = new_run_directory(f"sanitizers-{sanitizer.preset}", None)
+    files = scenario_files(sanitizer)
+    run = [sys.executable, "-m", "testbed", "run", "--keep-going", "--out", str(out), *map(str, files)]
+    with (out / "run.txt").open("w") as said:
+        status = subprocess.run(run, cwd=PROJECT, env=told, stdout=said, stderr=said).returncode
+    if status not in (exits.PASSED, exits.FAILED, exits.UNKNOWN):
+        print(f"{sanitizer.preset}: the scenarios ended with {status}: {out / 'run.txt'}", file=sys.stderr)
+        return status
+    found = [line for file in files for line in complaints(out / file.stem)]
+    for line in found:
+        print(f"{sanitizer.preset}: {line}", file=sys.stderr)
+    print(f"{sanitizer.preset}: {len(files)} scenarios, {len(found)} complaints: {out}")
+    if not found:
+        shutil.rmtree(out)
+    return exits.FAILED if found else exits.PASSED
