@@ -50,6 +50,16 @@ rte_mbuf* make_frame(rte_mempool* pool, uint32_t octets, const flow::Mac& destin
   return first;
 }
 
+// One octet of each line, behind the addresses.
+void touch(rte_mbuf* frame) {
+  constexpr uint32_t kLine = 64, kInside = 20;
+  for (rte_mbuf* part = frame; part; part = part->next) {
+    auto* octets = rte_pktmbuf_mtod(part, volatile uint8_t*);
+    for (uint32_t at = kInside; at < part->data_len; at += kLine)
+      octets[at] = static_cast<uint8_t>(octets[at] + 1);
+  }
+}
+
 bool send_or_free(uint16_t port, rte_mbuf* frame) {
   if (!frame) return false;
   if (rte_eth_tx_burst(port, 0, &frame, 1) == 1) return true;
@@ -179,6 +189,8 @@ uint16_t Circulation::keep_ours(rte_mbuf** frames, uint16_t count) {
     else
       rte_pktmbuf_free(frames[i]);
   }
+  if (shape_.touch)
+    for (uint16_t i = 0; i < kept; ++i) touch(frames[i]);
   if (kept != count) odd_.add(count - kept);
   return kept;
 }

@@ -27,6 +27,7 @@ struct Direction {
 struct Shape {
   uint32_t octets = 64;   // of a frame, without FCS
   uint16_t macs = 1;      // pairs of addresses in each direction, taken in turn
+  bool touch = false;     // every cache line of a frame is read and written, as by a guest
   uint16_t window = 512;  // frames under way in each direction
 };
 

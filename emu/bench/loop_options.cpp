@@ -30,6 +30,7 @@ Result<LoopOptions> read_loop(const json& params) {
   LoopOptions loop;
   loop.shape.octets = static_cast<uint32_t>(options.number("size", 64, kHello + 1, flow::kMaxFrame));
   loop.shape.macs = static_cast<uint16_t>(options.number("macs", 1, 1, 32768));
+  loop.shape.touch = options.flag("touch", false);
   loop.both_ways = options.flag("both_ways", true);
   const json& frontends = options.raw("frontends");
   if (!frontends.is_array() || frontends.size() != loop.frontends.size())

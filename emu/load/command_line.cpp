@@ -73,6 +73,8 @@ Result<Launch> read_command_line(int argc, char** argv) {
       ->check(CLI::Range(16, 65536));
   app.add_flag("--hugepages", launch.hugepages, "take packet memory from hugepages");
   const auto* pinned = app.add_option("--cpu", cpu, "pins the polling thread to this CPU");
+  app.add_flag("--busy-poll", launch.load.busy_poll,
+               "never sleeps: latencies without the polling thread's naps");
   app.set_version_flag("--version", std::string("testbed-load 1 (") + rte_version() + ")");
   try {
     app.parse(argc, argv);

@@ -21,7 +21,7 @@ LoadApp::LoadApp(Process& process, const LoadOptions& options)
     : process_(process),
       engine_(
           [&process](std::string_view name, json fields) { process.events().emit(name, std::move(fields)); }),
-      worker_(engine_, options.cpu),
+      worker_(engine_, options.cpu, options.busy_poll),
       service_(engine_, [this](const std::function<void()>& work) { worker_.run(work); }) {
   for (auto& [name, handler] : service_.methods()) process_.rpc().method(name, handler);
   process_.rpc().async_method("frontend.add", [this](const json& params, const RpcServer::Reply& reply) {

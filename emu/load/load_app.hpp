@@ -18,6 +18,7 @@ namespace testbed::load {
 
 struct LoadOptions {
   std::optional<unsigned> cpu;  // where the polling thread is pinned
+  bool busy_poll = false;       // it never sleeps
 };
 
 class LoadApp {

@@ -12,8 +12,11 @@
 
 namespace testbed::load {
 
-Worker::Worker(flow::FlowEngine& engine, std::optional<unsigned> cpu)
-    : engine_(engine), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), woken_by_{{wake_.get(), POLLIN, 0}} {
+Worker::Worker(flow::FlowEngine& engine, std::optional<unsigned> cpu, bool busy_poll)
+    : engine_(engine),
+      busy_poll_(busy_poll),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      woken_by_{{wake_.get(), POLLIN, 0}} {
   if (!wake_) throw std::system_error(errno, std::generic_category(), "eventfd");
   thread_ = std::thread([this, cpu] { loop(cpu); });
 }
@@ -68,6 +71,7 @@ void Worker::loop(std::optional<unsigned> cpu) {
   while (!stop_.load(std::memory_order_relaxed)) {
     if (pending_.load(std::memory_order_acquire)) run_queued();
     const flow::Activity activity = engine_.poll();
+    if (busy_poll_) continue;
     if (activity.frames == 0 || (!activity.busy && activity.frames < flow::kBurst))
       rest(activity);
     else

@@ -32,8 +32,9 @@ class Worker {
   // A closed loop that has not moved for this long is waited for asleep.
   static constexpr uint64_t kPatience_ns = 1'000'000;
 
-  // `engine` outlives the worker. `cpu`: where it is pinned; anywhere when empty. Throws std::system_error.
-  Worker(flow::FlowEngine& engine, std::optional<unsigned> cpu);
+  // `engine` outlives the worker. `cpu`: where it is pinned; anywhere when empty. `busy_poll`: it never
+  // rests, for latencies in which no sleep of ours is contained. Throws std::system_error.
+  Worker(flow::FlowEngine& engine, std::optional<unsigned> cpu, bool busy_poll = false);
   ~Worker();
 
   // Runs `work` between two polls and returns when it has run. Any thread but the worker's own; after stop()
@@ -53,6 +54,7 @@ class Worker {
   void sleep(uint64_t ns);
 
   flow::FlowEngine& engine_;
+  const bool busy_poll_;
   Fd wake_;  // eventfd
   std::mutex mutex_;
   std::condition_variable done_;

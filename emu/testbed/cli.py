@@ -142,12 +142,15 @@ def bench(
     quick: Annotated[bool, typer.Option(help="fewer and shorter blocks: a first look")] = False,
     pairs: Annotated[int | None, typer.Option(min=1, help="pairs of blocks for each case")] = None,
     noisy: Annotated[bool, typer.Option(help="keep blocks of a disturbed machine, and say so")] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="where bench.json and bench.html go")
+    ] = None,
 ) -> None:
     """Measure switches side by side, in one run."""
     from testbed.bench.command import BenchOptions
     from testbed.bench.command import bench as measure
 
-    raise typer.Exit(measure(BenchOptions(tuple(names or ()), as_json, quick, pairs, noisy)))
+    raise typer.Exit(measure(BenchOptions(tuple(names or ()), as_json, quick, pairs, noisy, out)))
 
 
 @app.command()

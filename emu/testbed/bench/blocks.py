@@ -10,15 +10,17 @@ import asyncio
 import statistics
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.bench.generator import Generator, circulating
 from testbed.bench.machine import Watch, ping_pong
 from testbed.bench.model import Block, Case, Load, Pair, Sample
 from testbed.bench.subjects import SUBJECTS, NotSupported, Worker
+from testbed.run.rpc import RpcFailure
 
 MOVING_S = 10.0
+BROKE = (RuntimeError, RpcFailure, TimeoutError)  # a program, not the machine: tried again, and told
 SAME_MODE = 1.35  # two ping-pongs further apart than this: another mode of the machine
 
 
@@ -124,16 +126,11 @@ async def fill(case: Case, plan: Plan, progress: Callable[[str], None]) -> None:
             except NotSupported as why:
                 case.unsupported = str(why)
                 return
+            except BROKE as why:
+                pair, disturbed = None, f"it broke: {why}"
             if disturbed:
                 case.rejected.append(disturbed)
                 progress(f"rejected: {disturbed}")
             if pair:
                 case.pairs.append(pair)
                 break
-
-
-def with_limit(case: Case, limit: float) -> None:
-    """Notes what physics allows under this load beside every figure."""
-    for pair in case.pairs:
-        for each in (pair.first, pair.second):
-            each.sample = replace(each.sample, limit=limit) if each.sample else None

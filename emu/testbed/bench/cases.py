@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from testbed.bench.model import Case, Load
+from testbed.bench.model import Case, LatencyCase, Load
 
 OURS = ("switch-library", "switch-ring")
 YARDSTICK = "testpmd-io"
@@ -32,6 +32,11 @@ def one_way() -> list[Case]:
     return _beside(OURS, [Load("split", both_ways=False), Load("split", 1518, both_ways=False)])
 
 
+def touched() -> list[Case]:
+    """Frames whose octets come over from one CPU and go to the other, as between guests that look at them."""
+    return _beside(OURS, [Load("split", touched=True), Load("split", 1518, touched=True)])
+
+
 def macs() -> list[Case]:
     """A thousand addresses a direction, all of them in the forwarding table."""
     return _beside(OURS, [Load("split", macs=1000)])
@@ -49,13 +54,19 @@ def ovs() -> list[Case]:
     return cases + _beside(OURS, [Load("split")], "ovs-flow")
 
 
-BENCHES: dict[str, Callable[[], list[Case]]] = {
+def latency() -> list[LatencyCase]:
+    return [LatencyCase(Load("split"), subject, YARDSTICK) for subject in OURS]
+
+
+BENCHES: dict[str, Callable[[], Sequence[Case | LatencyCase]]] = {
     "rings": rings,
     "sizes": sizes,
     "vectors": vectors,
     "one-way": one_way,
+    "touched": touched,
     "macs": macs,
     "ovs": ovs,
     "peers": peers,
+    "latency": latency,
 }
-QUICK = ("rings", "ovs")
+QUICK = ("rings", "ovs", "latency")

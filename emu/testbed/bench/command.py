@@ -5,14 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from testbed.bench.blocks import Plan, fill
 from testbed.bench.cases import BENCHES
 from testbed.bench.cases import QUICK as QUICK_BENCHES
-from testbed.bench.document import document
-from testbed.bench.model import Case
+from testbed.bench.document import AnyCase, document
+from testbed.bench.latency_blocks import fill as fill_latencies
+from testbed.bench.machine import Limits, limits
+from testbed.bench.model import LatencyCase
+from testbed.bench.page import write_page
 from testbed.bench.table import show
+from testbed.report.environment import probe_environment
 from testbed.run import exits
 from testbed.run.binaries import Lacking
 from testbed.run.rpc import RpcFailure
@@ -28,6 +35,7 @@ class BenchOptions:
     quick: bool = False
     pairs: int | None = None
     tolerant: bool = False
+    out: Path | None = None
 
     def plan(self) -> Plan:
         plan = QUICK if self.quick else Plan()
@@ -35,15 +43,16 @@ class BenchOptions:
 
 
 def bench(options: BenchOptions) -> int:
-    """Exit status: measured, an unknown name, something is missing or broke, interrupted."""
+    """Exit status: 0 measured, 2 an unknown name, 3 something is missing, 4 a case without one undisturbed pair."""
     for name in options.names:
         if name not in BENCHES:
             print(f"testbed bench: {unknown_name('bench', name, BENCHES)}", file=sys.stderr)
             return exits.MISTAKE
     names = options.names or (QUICK_BENCHES if options.quick else tuple(BENCHES))
     cases = [case for name in names for case in BENCHES[name]()]
+    progress = Progress(len(cases))
     try:
-        asyncio.run(_measure(cases, options.plan()))
+        found = asyncio.run(_measure(cases, options.plan(), progress))
     except KeyboardInterrupt:
         return exits.INTERRUPTED
     except Lacking as lacking:
@@ -52,13 +61,49 @@ def bench(options: BenchOptions) -> int:
     except (RuntimeError, RpcFailure) as failure:
         print(f"testbed bench: {failure}", file=sys.stderr)
         return exits.UNKNOWN
+    result = document(cases, found, environment(), options.tolerant)
+    _write(result, options)
+    whole = all(case.pairs or case.unsupported for case in cases)
+    return exits.PASSED if whole else exits.UNKNOWN
+
+
+async def _measure(cases: list[AnyCase], plan: Plan, progress: Progress) -> Limits:
+    found = await limits({case.load.size for case in cases})
+    for number, case in enumerate(cases, 1):
+        progress.case = number
+        if isinstance(case, LatencyCase):
+            await fill_latencies(case, plan, progress)
+        else:
+            await fill(case, plan, progress)
+    return found
+
+
+class Progress:
+    """One line for every pair, on standard error."""
+
+    def __init__(self, cases: int) -> None:
+        self.case = 0
+        self._cases = cases
+        self._began = time.monotonic()
+
+    def __call__(self, line: str) -> None:
+        passed = int(time.monotonic() - self._began)
+        print(f"bench: {passed // 60}:{passed % 60:02d} [{self.case}/{self._cases}] {line}", file=sys.stderr)
+
+
+def environment() -> dict[str, Any]:
+    """The machine, as in report.json."""
+    found: dict[str, Any] = probe_environment().model_dump(mode="json")
+    return found
+
+
+def _write(result: dict[str, Any], options: BenchOptions) -> None:
+    text = json.dumps(result, indent=1)
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
+        (options.out / "bench.json").write_text(text + "\n")
+        print(f"bench: {options.out / 'bench.json'}, {write_page(result, options.out)}", file=sys.stderr)
     if options.as_json:
-        print(json.dumps(document(cases), indent=1))
+        print(text)
     else:
-        show(cases)
-    return exits.PASSED
-
-
-async def _measure(cases: list[Case], plan: Plan) -> None:
-    for case in cases:
-        await fill(case, plan, lambda line: print(f"bench: {line}", file=sys.stderr))
+        show(result)

@@ -85,6 +85,7 @@ async def circulating(load: Load, directory: Path, sockets: list[Path]) -> Async
                 "size": load.size,
                 "macs": load.macs,
                 "both_ways": load.both_ways,
+                "touch": load.touched,
             }
             await client.call("circulate.start", order, timeout=CONNECT_S)
             yield Generator(process.pid, client)

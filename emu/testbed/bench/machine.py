@@ -9,13 +9,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from testbed.bench.model import Load
 from testbed.bench.subjects.base import GENERATOR_CPU, SUBJECT_CPU
 from testbed.run.binaries import find_program
 
-# Lines that have to come over for every frame besides those of the frame itself, on both sides of the switch: of a split
-# ring's descriptors (16 octets: four on a line), avail (2 octets) and used (8 octets) entries.
+# Lines of the rings that come over for every frame, on both sides of the switch: of a split ring's descriptors (16 octets:
+# four on a line), avail (2 octets) and used (8 octets) entries.
 RING_LINES = 2 * (1 / 4 + 1 / 32 + 1 / 8)
-HEADER = 12  # struct virtio_net_hdr_mrg_rxbuf, in front of every frame
 BURST = 32  # frames that share one look at an index, at the best
 
 
@@ -27,14 +27,19 @@ class Limits:
     tsc_hz: float
     frames: dict[int, dict[str, float]]
 
-    def cycles_per_packet(self, size: int) -> float:
-        """The floor for a switch that copies once: the frame is fetched from one guest and claims the other's buffer
-        (their common part, the copying itself, counts once); ring lines come at the rate of a frame's; and once in a burst
-        each side waits for an index that the guest has just written."""
-        frame = self.frames[size]
-        line = (self.frames[64]["fetch"] - self.frames[64]["local"]) * 64 / (64 + HEADER)
-        payload = frame["fetch"] + frame["claim"] - frame["local"]
-        return payload + RING_LINES * max(line, 0.0) + 2 * self.ping_pong / BURST
+    def cycles_per_packet(self, load: Load) -> float:
+        """The floor for a switch that copies once, by what must come over to its CPU for a frame:
+
+        the rings' lines; the line of the header that it writes and the receiver reads; once in a burst, for each side, an
+        index that a guest has just written. A frame that the guests touch is fetched from the one and claims the other's
+        buffer (the copying itself counts once), and so is the header it came with; one they do not touch stays here.
+        """
+        line, frame = self.frames[64], self.frames[load.size]
+        fetch, claim = max(line["fetch"] - line["local"], 0.0), max(line["claim"] - line["local"], 0.0)
+        moving = RING_LINES * fetch + claim + 2 * self.ping_pong / BURST
+        if not load.touched:
+            return moving + frame["local"]
+        return moving + fetch + frame["fetch"] + frame["claim"] - frame["local"]
 
 
 async def _measure(*arguments: str) -> dict[str, object]:
@@ -60,11 +65,11 @@ async def ping_pong() -> float:
 
 async def limits(sizes: set[int]) -> Limits:
     wanted = sorted(sizes | {64})
-    asked = ",".join(str(size + HEADER) for size in wanted)
+    asked = ",".join(str(size) for size in wanted)
     document = await _measure("--budget-ms", "10", "--sizes", asked)
     frames = document["frames"]
     assert isinstance(frames, dict)
-    by_size = {size: frames[str(size + HEADER)] for size in wanted}
+    by_size = {size: frames[str(size)] for size in wanted}
     return Limits(float(str(document["ping_pong"])), float(str(document["tsc_hz"])), by_size)
 
 

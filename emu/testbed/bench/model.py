@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass, field
 
 VARIANTS = ("split", "packed", "split-vector", "packed-vector")
@@ -15,11 +16,13 @@ class Load:
     size: int = 64  # octets of a frame, without FCS
     macs: int = 1  # pairs of addresses a direction
     both_ways: bool = True
+    touched: bool = False  # frontends read and write every cache line of a frame, as guests do
 
     @property
     def name(self) -> str:
         addresses = "" if self.macs == 1 else f", {self.macs} MACs"
-        return f"{self.variant} {self.size} B{addresses}{'' if self.both_ways else ', one way'}"
+        more = f"{'' if self.both_ways else ', one way'}{', touched' if self.touched else ''}"
+        return f"{self.variant} {self.size} B{addresses}{more}"
 
     @property
     def packed(self) -> bool:
@@ -55,14 +58,42 @@ class Sample:
     burst: float  # packets a non-empty poll found; 0: not known
     busy: float  # share of the time in which the subject had packets in hand
     generator_busy: float  # and the generator
-    limit: float = 0.0  # what physics allows here, cycles per packet; 0: not known
-
-    @property
-    def generator_is_the_limit(self) -> bool:
-        return self.generator_busy > GENERATOR_SATURATED
 
 
 GENERATOR_SATURATED = 0.95
+
+
+@dataclass(frozen=True)
+class Latency:
+    """One way, at one rate. `carried`: the rate went through; else these are the latencies of full queues."""
+
+    rate_pps: float
+    p50_us: float
+    p99_us: float
+    p999_us: float
+    carried: bool
+
+
+PERCENT = (10, 50, 90)  # of the load at which latencies are measured
+
+
+@dataclass
+class LatencyCase:
+    """A subject beside its yardstick, both at the same rates."""
+
+    load: Load
+    subject: str
+    against: str
+    full_pps: float = 0.0  # what 100 % is
+    pairs: list[dict[str, dict[int, Latency]]] = field(default_factory=list)  # by subject, by per cent
+    rejected: list[str] = field(default_factory=list)
+    unsupported: str = ""
+
+    def median(self, subject: str, percent: int, name: str) -> float:
+        return float(statistics.median(getattr(pair[subject][percent], name) for pair in self.pairs))
+
+    def carried(self, subject: str, percent: int) -> bool:
+        return all(pair[subject][percent].carried for pair in self.pairs)
 
 
 @dataclass
