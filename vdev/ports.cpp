@@ -3,6 +3,7 @@
 #include "core/base/unix_socket.hpp"
 #include "vdev/link/link_port.hpp"
 #include "vdev/nic/nic_port.hpp"
+#include "vdev/ring/ring_port.hpp"
 #include "vdev/vhost/vhost_port.hpp"
 
 namespace testbed {
@@ -16,10 +17,14 @@ class Shared final : public boost::asio::execution_context::service {
   explicit Shared(boost::asio::execution_context& loop)
       : service(loop),
         watch_(std::make_unique<gate::DirectoryWatch>(static_cast<boost::asio::io_context&>(loop))),
-        doorbell_(std::make_unique<vhost::Doorbell>(static_cast<boost::asio::io_context&>(loop))) {}
+        doorbell_(std::make_unique<gate::Doorbell>(static_cast<boost::asio::io_context&>(loop))) {}
 
   gate::DirectoryWatch& watch() { return *watch_; }
-  vhost::Doorbell& doorbell() { return *doorbell_; }
+  gate::Doorbell& doorbell() { return *doorbell_; }
+  ring::Scratches& scratches(uint16_t workers) {
+    if (!scratches_) scratches_ = std::make_unique<ring::Scratches>(workers);
+    return *scratches_;
+  }
 
  private:
   void shutdown() override {
@@ -28,11 +33,17 @@ class Shared final : public boost::asio::execution_context::service {
   }
 
   std::unique_ptr<gate::DirectoryWatch> watch_;
-  std::unique_ptr<vhost::Doorbell> doorbell_;
+  std::unique_ptr<gate::Doorbell> doorbell_;
+  std::unique_ptr<ring::Scratches> scratches_;
 };
 
 Shared& shared(PortEnvironment& environment) {
   return boost::asio::use_service<Shared>(environment.io);
+}
+
+// Who walks a guest's rings: DPDK's library, or we.
+std::string datapath_of(Options& options, const std::string& fallback) {
+  return options.choice("datapath", {"library", "ring"}, fallback);
 }
 
 gate::EndpointConfig vhost_config(const std::string& name, Options& options) {
@@ -52,11 +63,12 @@ Result<std::unique_ptr<Port>> make_vhost(const std::string& name, const nlohmann
                                          PortEnvironment& environment, const gate::BackendWrapper& wrap) {
   Mistakes mistakes;
   Options options(document, "", mistakes);
-  if (environment.datapath != "library")
-    return fail(Errc::unsupported,
-                "the datapath '" + environment.datapath + "' is not in this build; use 'library'");
+  const std::string datapath = datapath_of(options, environment.datapath);
   gate::EndpointConfig config = vhost_config(name, options);
   config.wrap = wrap;
+  if (datapath == "ring")
+    return ring::RingPort::open(name, std::move(config), environment, shared(environment).watch(),
+                                shared(environment).doorbell(), shared(environment).scratches(environment.workers));
   return vhost::VhostPort::open(name, std::move(config), environment, shared(environment).watch(),
                                 shared(environment).doorbell());
 }
@@ -72,7 +84,10 @@ Result<std::unique_ptr<Port>> make_link(const std::string& name, const nlohmann:
 }  // namespace
 
 void register_ports(PortFactories& factories, gate::BackendWrapper wrap) {
-  factories.add("vhost", {[](Options& options) { vhost_config("", options); },
+  factories.add("vhost", {[](Options& options) {
+                            vhost_config("", options);
+                            datapath_of(options, "library");
+                          },
                           [wrap = std::move(wrap)](const std::string& name, const nlohmann::json& document,
                                                    PortEnvironment& environment) {
                             return make_vhost(name, document, environment, wrap);

@@ -24,7 +24,7 @@ StartSettings read_start(Options& root, const StartSettings& defaults) {
   settings.memory_mb = static_cast<uint32_t>(root.number("memory_mb", defaults.memory_mb, 16, 1u << 20));
   settings.mbufs = static_cast<uint32_t>(root.number("mbufs", defaults.mbufs, 512, 1u << 22));
   settings.hugepages = root.flag("hugepages", defaults.hugepages);
-  settings.datapath = root.choice("datapath", {"library"}, defaults.datapath);
+  settings.datapath = root.choice("datapath", {"library", "ring"}, defaults.datapath);
   const json& cpus = root.raw("cpus");
   if (cpus.is_null()) return settings;
   settings.cpus.clear();

@@ -31,9 +31,11 @@ void read_memory(const void* payload, uint32_t offset, std::byte* to, uint32_t l
 // By PayloadKind. control: rw before the first packet; dataplane: ro
 std::array<PayloadReader, 3> readers = {read_mbuf, nullptr, read_memory};
 
+}  // namespace
+
 // Octets [offset, offset + length) of the frame: the head from the worker's scratch, the rest from where it
 // lies.
-void read(const Packet& packet, uint32_t offset, std::byte* to, uint32_t length) {
+void read_frame(const Packet& packet, uint32_t offset, std::byte* to, uint32_t length) {
   if (offset < packet.head_length) {
     const uint32_t here = std::min<uint32_t>(length, packet.head_length - offset);
     std::memcpy(to, packet.head + offset, here);
@@ -47,11 +49,9 @@ void read(const Packet& packet, uint32_t offset, std::byte* to, uint32_t length)
   reader(packet.payload, offset, to, length);
 }
 
-}  // namespace
-
 uint32_t copy_frame(const Packet& packet, std::byte* to, uint32_t capacity) {
   const uint32_t length = std::min(packet.length, capacity);
-  read(packet, 0, to, length);
+  read_frame(packet, 0, to, length);
   return length;
 }
 
@@ -60,7 +60,7 @@ rte_mbuf* copy_to_mbuf(const Packet& packet, rte_mempool* pool) {
   rte_mbuf* last = first;
   for (uint32_t offset = 0; last && offset < packet.length;) {
     const uint32_t here = std::min<uint32_t>(packet.length - offset, rte_pktmbuf_tailroom(last));
-    read(packet, offset, rte_pktmbuf_mtod(last, std::byte*), here);
+    read_frame(packet, offset, rte_pktmbuf_mtod(last, std::byte*), here);
     last->data_len = static_cast<uint16_t>(here);
     first->pkt_len += here;
     offset += here;

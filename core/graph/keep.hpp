@@ -14,6 +14,9 @@ namespace testbed {
 // Copies the frame's first min(length, capacity) octets. Returns how many. Hot: any worker.
 uint32_t copy_frame(const Packet& packet, std::byte* to, uint32_t capacity);
 
+// Copies octets [offset, offset + length) of the frame, which has them. Hot: any worker.
+void read_frame(const Packet& packet, uint32_t offset, std::byte* to, uint32_t length);
+
 // A new mbuf (a chain when the frame is longer than one) that holds the whole frame; nullptr when `pool` is
 // empty.
 rte_mbuf* copy_to_mbuf(const Packet& packet, rte_mempool* pool);

@@ -35,7 +35,7 @@ LinkOptions read_options(Options& options) {
 
 Result<std::unique_ptr<Port>> LinkPort::open(std::string name, LinkOptions options,
                                              PortEnvironment& environment, gate::DirectoryWatch& watch,
-                                             vhost::Doorbell& doorbell) {
+                                             gate::Doorbell& doorbell) {
   std::unique_ptr<LinkPort> port(new LinkPort(std::move(name), std::move(options), environment, doorbell));
   if (port->options_.server) {
     if (auto ok = port->listen(); !ok) return tl::unexpected(ok.error());
@@ -53,7 +53,7 @@ Result<std::unique_ptr<Port>> LinkPort::open(std::string name, LinkOptions optio
 }
 
 LinkPort::LinkPort(std::string name, LinkOptions options, PortEnvironment& environment,
-                   vhost::Doorbell& doorbell)
+                   gate::Doorbell& doorbell)
     : Port(std::move(name)),
       options_(std::move(options)),
       environment_(environment),

@@ -14,7 +14,7 @@
 #include "core/graph/port_factory.hpp"
 #include "vdev/gate/connector.hpp"
 #include "vdev/link/link_session.hpp"
-#include "vdev/vhost/doorbell.hpp"
+#include "vdev/gate/doorbell.hpp"
 
 namespace testbed::link {
 
@@ -30,7 +30,7 @@ class LinkPort final : public Port {
   // Errc::busy: another live process serves the path.
   static Result<std::unique_ptr<Port>> open(std::string name, LinkOptions options,
                                             PortEnvironment& environment, gate::DirectoryWatch& watch,
-                                            vhost::Doorbell& doorbell);
+                                            gate::Doorbell& doorbell);
   ~LinkPort() override;
 
   nlohmann::json describe() const override;
@@ -42,7 +42,7 @@ class LinkPort final : public Port {
   int arm(uint16_t queue) override;
 
  private:
-  LinkPort(std::string name, LinkOptions options, PortEnvironment& environment, vhost::Doorbell& doorbell);
+  LinkPort(std::string name, LinkOptions options, PortEnvironment& environment, gate::Doorbell& doorbell);
   Result<void> listen();
   void wait_for_peer();
   void connected(Fd socket);
@@ -51,7 +51,7 @@ class LinkPort final : public Port {
 
   LinkOptions options_;
   PortEnvironment& environment_;
-  vhost::Doorbell& doorbell_;
+  gate::Doorbell& doorbell_;
   boost::asio::posix::stream_descriptor listener_;
   std::unique_ptr<gate::Connector> connector_;
   std::unique_ptr<LinkSession> session_;           // control thread

@@ -1,7 +1,7 @@
 // The part of VhostPort that looks after rings which yield nothing: stuck ones, and disabled ones.
 #include <rte_vhost.h>
 
-#include "vdev/vhost/describe.hpp"
+#include "vdev/gate/describe.hpp"
 #include "vdev/vhost/vhost_port.hpp"
 
 namespace testbed::vhost {
@@ -18,11 +18,11 @@ void VhostPort::look_for_stuck_rings() {
   look_again_.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
     looking_ = false;
-    if (link_ == nullptr || endpoint_->session() == nullptr) return;
+    if (link_ == nullptr || session() == nullptr) return;
     for (uint16_t pair = 0; pair < queue_pairs_; ++pair) {
       if (detectors_[pair].look(look_at(pair)))
         environment_.events.emit("ring.stuck",
-                                 {{"port", name()}, {"session", session_id_}, {"queue", 2 * pair + 1}});
+                                 {{"port", name()}, {"session", session_id()}, {"queue", 2 * pair + 1}});
       watched_[pair].stuck.store(detectors_[pair].stuck(), std::memory_order_relaxed);
     }
     look_for_stuck_rings();
@@ -33,7 +33,7 @@ void VhostPort::look_for_stuck_rings() {
 // whoever holds them may be waiting to say that it stops.
 std::optional<StuckDetector::Look> VhostPort::look_at(uint16_t pair) const {
   const auto vring = static_cast<uint16_t>(2 * pair + 1);
-  const gate::Virtqueues& virtqueues = endpoint_->session()->virtqueues();
+  const gate::Virtqueues& virtqueues = session()->virtqueues();
   const gate::Virtqueue& queue = virtqueues.queue(vring);
   StuckDetector::Look now{0, false, watched_[pair].in_vain.load(std::memory_order_relaxed)};
   bool walked = false;
@@ -47,7 +47,7 @@ std::optional<StuckDetector::Look> VhostPort::look_at(uint16_t pair) const {
       walked = true;
     } else if (queue.address) {
       uint16_t used;
-      const auto available = split_index(virtqueues.guest_memory(), queue.address->available);
+      const auto available = gate::split_index(virtqueues.guest_memory(), queue.address->available);
       if (!available || rte_vhost_get_vring_base(device.vid, vring, &now.position, &used) != 0) return;
       now.waiting = *available != now.position;
       walked = true;
@@ -56,13 +56,10 @@ std::optional<StuckDetector::Look> VhostPort::look_at(uint16_t pair) const {
   return walked ? std::optional(now) : std::nullopt;
 }
 
-void VhostPort::add_watched(nlohmann::json& queues) const {
-  for (nlohmann::json& queue : queues) {
-    const auto index = queue["index"].get<uint16_t>();
-    if (index % 2 == 0) continue;
-    queue["discarded"] = watched_[index / 2].discarded.load(std::memory_order_relaxed);
-    queue["stuck"] = detectors_[index / 2].stuck();
-  }
+void VhostPort::describe_queue(nlohmann::json& queue, uint16_t vring) const {
+  if (vring % 2 == 0) return;
+  queue["discarded"] = watched_[vring / 2].discarded.load(std::memory_order_relaxed);
+  queue["stuck"] = detectors_[vring / 2].stuck();
 }
 
 }  // namespace testbed::vhost

@@ -121,8 +121,7 @@ uint16_t VhostPort::receive(WorkerContext& worker, uint16_t queue, Packet* packe
     std::atomic<uint32_t>& in_vain = watched_[queue].in_vain;
     in_vain.store(in_vain.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
-  if (count > 0 && !heard_.load(std::memory_order_relaxed)) [[unlikely]]
-    note_first_packet(queue);
+  if (count > 0) note_packet(queue);
   return count;
 }
 
@@ -156,13 +155,6 @@ void VhostPort::release(WorkerContext&, uint16_t, Packet* packets, uint16_t coun
   std::array<rte_mbuf*, kBurst> frames;
   for (uint16_t i = 0; i < count; ++i) frames[i] = static_cast<rte_mbuf*>(packets[i].payload);
   rte_pktmbuf_free_bulk(frames.data(), count);
-}
-
-void VhostPort::note_first_packet(uint16_t queue) {
-  if (heard_.exchange(true, std::memory_order_acq_rel)) return;
-  first_packet_queue_.store(queue, std::memory_order_relaxed);
-  first_packet_ns_.store(now_ns(), std::memory_order_release);
-  doorbell_.ring();
 }
 
 uint16_t VhostPort::lanes() const {

@@ -2,7 +2,6 @@
 
 #include <rte_vhost.h>
 
-#include "vdev/vhost/describe.hpp"
 #include "vdev/wire/virtio_features.hpp"
 
 namespace testbed::vhost {
@@ -40,40 +39,27 @@ constexpr uint32_t kFrameOverhead = 18;
 
 Result<std::unique_ptr<Port>> VhostPort::open(const std::string& name, gate::EndpointConfig config,
                                               PortEnvironment& environment, gate::DirectoryWatch& watch,
-                                              Doorbell& doorbell) {
-  const auto vrings = static_cast<uint16_t>(2 * config.queue_pairs);
-  auto memory = gate::PortMemory::open(gate::port_memory_path(environment.directory, name), vrings);
-  if (!memory && memory.error().code == Errc::busy) return tl::unexpected(memory.error());
-  if (!memory) environment.events.emit("port.forgetful", {{"port", name}, {"error", memory.error().message}});
+                                              gate::Doorbell& doorbell) {
+  auto memory = open_memory(name, config.queue_pairs, environment);
+  if (!memory) return tl::unexpected(memory.error());
   std::unique_ptr<VhostPort> port(
-      new VhostPort(name, config.queue_pairs, environment, doorbell,
-                    memory ? std::move(*memory) : gate::PortMemory::volatile_memory(vrings)));
-  auto endpoint = gate::Endpoint::open(environment.io, environment.events, watch, std::move(config),
-                                       port->memory_, *port);
-  if (!endpoint) return tl::unexpected(endpoint.error());
-  port->endpoint_ = std::move(*endpoint);
+      new VhostPort(name, config.queue_pairs, environment, doorbell, std::move(*memory)));
+  if (auto ok = port->open_endpoint(std::move(config), watch); !ok) return tl::unexpected(ok.error());
   return port;
 }
 
-VhostPort::VhostPort(std::string name, uint16_t queue_pairs, PortEnvironment& environment, Doorbell& doorbell,
-                     gate::PortMemory memory)
-    : Port(std::move(name)),
-      queue_pairs_(queue_pairs),
-      environment_(environment),
-      doorbell_(doorbell),
-      memory_(std::move(memory)),
-      reported_(2u * queue_pairs),
+VhostPort::VhostPort(std::string name, uint16_t queue_pairs, PortEnvironment& environment,
+                     gate::Doorbell& doorbell, gate::PortMemory memory)
+    : GuestPort(std::move(name), queue_pairs, environment, doorbell, std::move(memory)),
       quieted_(std::make_unique<uint64_t[]>(queue_pairs)),
       turns_(std::make_unique<Turn[]>(queue_pairs)),
       watched_(std::make_unique<Watched[]>(queue_pairs)),
       detectors_(queue_pairs),
       look_again_(environment.io) {
-  doorbell_.add(this, [this] { report_first_packet(); });
 }
 
 VhostPort::~VhostPort() {
-  doorbell_.remove(this);
-  endpoint_.reset();
+  close_endpoint();
 }
 
 uint64_t VhostPort::capability() const {
@@ -84,11 +70,10 @@ uint64_t VhostPort::protocol_capability() const {
 }
 
 Result<std::unique_ptr<gate::Backend>> VhostPort::open_backend(gate::Session& session) {
-  session_id_ = session.id();
   auto link = LibraryLink::open(environment_.io, environment_.directory, *this);
   if (!link) return tl::unexpected(link.error());
   link_ = link->get();
-  heard_.store(false, std::memory_order_release);
+  begin_session(session);
   return link;
 }
 
@@ -104,21 +89,14 @@ void VhostPort::message_accepted(wire::Request request) {
 }
 
 void VhostPort::session_over() {
-  report_first_packet();
-  heard_.store(true, std::memory_order_relaxed);
   link_ = nullptr;
-  up_ = false;
-  reported_.assign(reported_.size(), false);
-}
-
-void VhostPort::disconnect() {
-  endpoint_->disconnect();
+  GuestPort::session_over();
 }
 
 // Published while the device cannot stop; waited for when it may: a worker may be waiting for a virtqueue's
 // lock, whose holder, the library's thread, may be waiting to tell us something.
 void VhostPort::device_changed() {
-  if (link_ == nullptr || endpoint_->session() == nullptr) return;
+  if (link_ == nullptr || session() == nullptr) return;
   std::unique_ptr<SessionView> next = make_view(link_->device());
   const SessionView now = *next;
   std::unique_ptr<SessionView> old;
@@ -127,10 +105,10 @@ void VhostPort::device_changed() {
     old.reset(view_.exchange(next.release(), std::memory_order_acq_rel));
   });
   if (!running) {
-    up_ = false;
-    return report_queues({});
+    datapath_down();
+    return report({});
   }
-  report_queues(now);
+  report(now);
   environment_.quiescence.wait();
   environment_.quiescence.wake();
   look_for_stuck_rings();
@@ -164,7 +142,7 @@ void place_event_word(QueueView& view, const gate::Virtqueue& queue, const gate:
 }  // namespace
 
 std::unique_ptr<SessionView> VhostPort::make_view(const Device& device) {
-  const gate::Session& session = *endpoint_->session();
+  const gate::Session& session = *this->session();
   auto view = std::make_unique<SessionView>();
   view->vid = device.vid;
   view->serial = ++last_serial_;
@@ -193,52 +171,13 @@ std::unique_ptr<SessionView> VhostPort::make_view(const Device& device) {
   return view;
 }
 
-void VhostPort::report_queues(const SessionView& view) {
-  uint16_t pairs = 0;
-  for (uint16_t vring = 0; vring < reported_.size(); ++vring) {
-    const uint16_t pair = vring / 2;
-    const bool on =
-        pair < view.receive.size() && (vring % 2 == 0 ? view.transmit : view.receive)[pair].enabled;
-    pairs += on && vring % 2 == 1 ? 1 : 0;
-    if (on == reported_[vring]) continue;
-    reported_[vring] = on;
-    environment_.events.emit("queue.changed",
-                             {{"port", name()}, {"session", session_id_}, {"queue", vring}, {"enabled", on}});
+void VhostPort::report(const SessionView& view) {
+  std::vector<bool> enabled;
+  for (size_t pair = 0; pair < view.receive.size(); ++pair) {
+    enabled.push_back(view.transmit[pair].enabled);
+    enabled.push_back(view.receive[pair].enabled);
   }
-  if (up_ || pairs == 0) return;
-  up_ = true;
-  environment_.events.emit(
-      "session.up", {{"port", name()}, {"session", session_id_}, {"queues", pairs}, {"packed", view.packed}});
-}
-
-void VhostPort::report_first_packet() {
-  const uint64_t at = first_packet_ns_.exchange(0, std::memory_order_acquire);
-  if (at == 0) return;
-  environment_.events.emit("session.first_packet",
-                           {{"port", name()},
-                            {"session", session_id_},
-                            {"queue", first_packet_queue_.load(std::memory_order_relaxed)}},
-                           at);
-}
-
-nlohmann::json VhostPort::timeline() const {
-  return {{"messages", endpoint_->timeline()}};
-}
-
-nlohmann::json VhostPort::describe() const {
-  const gate::Session* session = endpoint_->session();
-  nlohmann::json all = {{"type", "vhost"},
-                        {"role", endpoint_->config().role == gate::Role::server ? "server" : "client"},
-                        {"path", endpoint_->config().path},
-                        {"queues", queue_pairs_},
-                        {"refused", refused()},
-                        {"state", session == nullptr ? endpoint_->waiting_state()
-                                  : up_              ? "up"
-                                                     : "handshake"}};
-  if (const std::string error = endpoint_->last_error(); !error.empty()) all["last_error"] = error;
-  if (session != nullptr) all["session"] = describe_session(*session, reported_, memory_);
-  if (session != nullptr) add_watched(all["session"]["queues"]);
-  return all;
+  report_queues(enabled, view.packed);
 }
 
 }  // namespace testbed::vhost

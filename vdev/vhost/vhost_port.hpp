@@ -9,10 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "core/graph/port.hpp"
-#include "core/graph/port_factory.hpp"
-#include "vdev/gate/endpoint.hpp"
-#include "vdev/vhost/doorbell.hpp"
+#include "vdev/gate/guest_port.hpp"
 #include "vdev/vhost/library_link.hpp"
 #include "vdev/vhost/session_view.hpp"
 #include "vdev/vhost/stuck_detector.hpp"
@@ -21,18 +18,12 @@ struct rte_mbuf;
 
 namespace testbed::vhost {
 
-class VhostPort final : public Port, private gate::SessionHost, private DeviceListener {
+class VhostPort final : public gate::GuestPort, private DeviceListener {
  public:
   static Result<std::unique_ptr<Port>> open(const std::string& name, gate::EndpointConfig config,
                                             PortEnvironment& environment, gate::DirectoryWatch& watch,
-                                            Doorbell& doorbell);
+                                            gate::Doorbell& doorbell);
   ~VhostPort() override;
-
-  nlohmann::json describe() const override;
-  nlohmann::json timeline() const override;
-  nlohmann::json refused() const override { return endpoint_->refusals().counts(); }
-  uint16_t queues() const override { return queue_pairs_; }
-  void disconnect() override;
 
   uint16_t receive(WorkerContext& worker, uint16_t queue, Packet* packets) override;
   void release(WorkerContext& worker, uint16_t queue, Packet* packets, uint16_t count) override;
@@ -42,15 +33,16 @@ class VhostPort final : public Port, private gate::SessionHost, private DeviceLi
   void disarm(uint16_t queue) override;
 
  private:
-  VhostPort(std::string name, uint16_t queue_pairs, PortEnvironment& environment, Doorbell& doorbell,
+  VhostPort(std::string name, uint16_t queue_pairs, PortEnvironment& environment, gate::Doorbell& doorbell,
             gate::PortMemory memory);
 
-  // -- gate::SessionHost, control thread
+  // -- gate::GuestPort, control thread
   Result<std::unique_ptr<gate::Backend>> open_backend(gate::Session& session) override;
   void message_accepted(wire::Request request) override;
   void session_over() override;
   uint64_t capability() const override;
   uint64_t protocol_capability() const override;
+  void describe_queue(nlohmann::json& queue, uint16_t vring) const override;
 
   // -- DeviceListener
   void device_changed() override;
@@ -63,38 +55,23 @@ class VhostPort final : public Port, private gate::SessionHost, private DeviceLi
                    uint32_t octets);
   uint16_t enqueue_packed(const SessionView& view, uint16_t pair, rte_mbuf** frames, uint16_t count,
                           uint32_t octets);
-  void note_first_packet(uint16_t queue);
   bool has_work(const SessionView& view, uint16_t pair) const;
   bool has_room(const SessionView& view, uint16_t pair) const;
   void quiet(const SessionView& view, uint16_t pair);
 
   // -- Cold
   std::unique_ptr<SessionView> make_view(const Device& device);
-  void report_queues(const SessionView& now);
-  void report_first_packet();
+  void report(const SessionView& now);
   void look_for_stuck_rings();
   std::optional<StuckDetector::Look> look_at(uint16_t pair) const;
-  void add_watched(nlohmann::json& queues) const;
 
-  const uint16_t queue_pairs_;
-  PortEnvironment& environment_;
-  Doorbell& doorbell_;
-  gate::PortMemory memory_;
   LibraryLink* link_ = nullptr;  // the session's back-end, owned by it
-  std::vector<bool> reported_;   // enabled virtqueues that were reported
-  bool up_ = false;              // session.up was reported
-  uint64_t session_id_ = 0;      // the present session's, or the last one's
   uint64_t last_serial_ = 0;     // of views
   std::mutex publishing_;        // view_ is exchanged
-  std::unique_ptr<gate::Endpoint> endpoint_;
 
   // control (publishing_): written; workers: read
   std::atomic<SessionView*> view_ = nullptr;
   std::atomic<bool> rarp_ = false;  // control: set; the worker of queue 0: cleared
-  // The first packet of a session; worker: written once, control: read after the bell.
-  std::atomic<bool> heard_ = true;
-  std::atomic<uint64_t> first_packet_ns_ = 0;
-  std::atomic<uint16_t> first_packet_queue_ = 0;
   // By pair: the view for which the guest was told not to kick. Only the worker that polls the pair.
   std::unique_ptr<uint64_t[]> quieted_;
   // Workers that transmit to the same packed queue take turns: the undo log has one writer.

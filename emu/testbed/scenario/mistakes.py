@@ -60,7 +60,3 @@ def unknown_name(kind: str, name: str, names: Iterable[str]) -> str:
 def unknown_key(key: str, keys: Iterable[str]) -> str:
     listed = list(keys)
     return f"unknown key '{key}'{did_you_mean(key, listed)}; {one_of(listed)}"
-
-
-def later(what: str) -> str:
-    return f"{what} comes with a later version of testbed; this one does not know it yet"

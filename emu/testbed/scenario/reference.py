@@ -16,7 +16,7 @@ from testbed.scenario.event_names import EVENTS
 from testbed.scenario.expect import Expectation
 from testbed.scenario.fields import Model
 from testbed.scenario.model import Scenario
-from testbed.scenario.reference_examples import BEFORE, EXPECTATIONS, HOST, LATER_VALUES
+from testbed.scenario.reference_examples import BEFORE, EXPECTATIONS, HOST
 from testbed.scenario.reference_examples import STEPS as STEP_EXAMPLES
 from testbed.scenario.reference_values import Links, default, models_in, value
 from testbed.scenario.schema import Schema
@@ -101,7 +101,6 @@ def _chapter() -> Iterator[str]:
     for kind, body in schema["properties"].items():
         yield from _expectation(kind, body, schema["$defs"])
     yield from _events()
-    yield from _later()
 
 
 def _step(step: type[Step]) -> Iterator[str]:
@@ -164,11 +163,6 @@ def _events() -> Iterator[str]:
     yield "### Events\n"
     yield "What `event` may name; fields and meaning are in docs/protocol.md, those of a run in its history.jsonl.\n"
     yield _listed(sorted(EVENTS)) + "\n"
-
-
-def _later() -> Iterator[str]:
-    yield "### Not yet\n"
-    yield f"The loader knows these values and says that they come with a later version: {', '.join(LATER_VALUES)}."
 
 
 def _schema(model: type[Model]) -> Schema:

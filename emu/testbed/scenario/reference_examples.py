@@ -102,8 +102,3 @@ EXPECTATIONS = {
     "allow": 'allow: {duplicated: "<= 32", flows: [probe], because: "the torn burst is sent again"}',
     "known": 'known: {when: {ring: packed}, fails: flow probe, because: "this backend forgets its position"}',
 }
-
-# What the loader knows to be of a later version.
-LATER_VALUES = {
-    "`datapath: ring` of a switch": ("switch:\n", "switch:\n  datapath: ring\n"),
-}

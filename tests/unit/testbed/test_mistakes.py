@@ -72,8 +72,8 @@ TOPOLOGY = [
         "x.yaml:4: switch.bricks.tap.file: '/etc/x.pcapng' leaves the run's directory; give a name like x.pcapng",
     ),
     (
-        ("  ports:", "  datapath: ring\n  ports:"),
-        "x.yaml:5: switch.datapath: `datapath: ring` comes with a later version of testbed; this one does not know it yet",
+        ("  ports:", "  datapath: rings\n  ports:"),
+        "x.yaml:5: switch.datapath: 'rings' is none of library, ring",
     ),
     (
         ("  ports:", "  edges: [[p0, lan], [lan, tap.west]]\n  ports:"),

@@ -54,13 +54,6 @@ def test_every_expectation_has_an_example_that_loads(kind: str) -> None:
     assert [entry.kind for entry in cell.scenario.expect] == [kind]
 
 
-@pytest.mark.parametrize("what", examples.LATER_VALUES)
-def test_values_that_come_later_are_known_to_the_loader(what: str) -> None:
-    old, new = examples.LATER_VALUES[what]
-    assert old in examples.HOST
-    with pytest.raises(ScenarioError, match=LATER_VERSION):
-        parse_scenario(examples.HOST.replace(old, new, 1))
-
 
 class Silent(Model):
     """A model with a key that says nothing."""

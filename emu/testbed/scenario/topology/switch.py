@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import Field, field_validator
 
 from testbed.scenario.fields import DurationNs, Mac, MemoryMb, Model, Name, Reference
-from testbed.scenario.mistakes import later, unknown_name
+from testbed.scenario.mistakes import unknown_name
 from testbed.scenario.topology.roles import Role
 
 # sizeof(sockaddr_un.sun_path) is 108 with its final zero: unix(7).
@@ -69,6 +69,12 @@ class CaptureBrick(Model):
 Brick = Annotated[SwitchBrick | HubBrick | CaptureBrick, Field(discriminator="type")]
 
 
+Datapath = Annotated[
+    Literal["library", "ring"],
+    Field(description="who walks a guest's rings: DPDK's vhost library, or the switch itself"),
+]
+
+
 class VhostPort(Model):
     """A vhost-user port. `role` is the switch's; the frontend takes the other one."""
 
@@ -81,6 +87,7 @@ class VhostPort(Model):
     path: str | None = Field(
         None, description="the socket's path; without it one is made in the run's directory"
     )
+    datapath: Datapath | None = Field(None, description="who walks its rings; as the switch when absent")
     deadline: DurationNs | None = Field(
         None,
         description="how long a frontend may leave a message half sent, or an answer unread; 5s when absent",
@@ -132,12 +139,6 @@ Edge = Annotated[
 ]
 
 
-def known_datapath(value: Any) -> Any:
-    if value == "ring":
-        raise ValueError(later("`datapath: ring`"))
-    return value
-
-
 class Sabotage(Model):
     """Something a sabotaged switch does wrong, for tests of the checkers (docs/checkers.md, "Saboteurs")."""
 
@@ -156,9 +157,7 @@ class Sabotage(Model):
 class Switch(Model):
     """A testbed-switch process, or what `--backend` puts in its place."""
 
-    datapath: Annotated[Literal["library"], BeforeValidator(known_datapath)] = Field(
-        "library", description="who walks the rings: DPDK's vhost library"
-    )
+    datapath: Datapath = Field("library", description="who walks the rings of ports that do not say")
     workers: int = Field(1, ge=1, le=16, description="polling threads; ports are shared out among them")
     memory: MemoryMb | None = Field(
         None, description="of the process, for packets and tables; 64M when absent, more starts slower"

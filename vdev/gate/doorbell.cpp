@@ -1,11 +1,11 @@
-#include "vdev/vhost/doorbell.hpp"
+#include "vdev/gate/doorbell.hpp"
 
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <stdexcept>
 
-namespace testbed::vhost {
+namespace testbed::gate {
 namespace {
 
 int make_eventfd() {
@@ -39,4 +39,4 @@ void Doorbell::wait() {
                    });
 }
 
-}  // namespace testbed::vhost
+}  // namespace testbed::gate

@@ -8,13 +8,13 @@
 
 #include "vdev/gate/session.hpp"
 
-namespace testbed::vhost {
+namespace testbed::gate {
 
 // The index of a split ring's available or used ring, as it stands in the guest's memory.
-std::optional<uint16_t> split_index(const gate::GuestMemory& memory, uint64_t ring);
+std::optional<uint16_t> split_index(const GuestMemory& memory, uint64_t ring);
 
 // `enabled` by virtqueue.
-nlohmann::json describe_session(const gate::Session& session, const std::vector<bool>& enabled,
-                                const gate::PortMemory& memory);
+nlohmann::json describe_session(const Session& session, const std::vector<bool>& enabled,
+                                const PortMemory& memory);
 
-}  // namespace testbed::vhost
+}  // namespace testbed::gate

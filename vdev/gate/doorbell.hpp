@@ -8,7 +8,7 @@
 #include <map>
 #include <memory>
 
-namespace testbed::vhost {
+namespace testbed::gate {
 
 class Doorbell {
  public:
@@ -32,4 +32,4 @@ class Doorbell {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
-}  // namespace testbed::vhost
+}  // namespace testbed::gate

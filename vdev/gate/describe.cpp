@@ -1,19 +1,19 @@
-#include "vdev/vhost/describe.hpp"
+#include "vdev/gate/describe.hpp"
 
 #include "vdev/gate/packed_circle.hpp"
 
-namespace testbed::vhost {
+namespace testbed::gate {
 namespace {
 
 using nlohmann::json;
 
 // For split rings the indexes, for packed rings the slots, up to which the driver made buffers available and
 // got them back.
-void add_positions(json& entry, const gate::Virtqueue& queue, const gate::GuestMemory& guest,
-                   const gate::RingRecord& record) {
+void add_positions(json& entry, const Virtqueue& queue, const GuestMemory& guest,
+                   const RingRecord& record) {
   if (queue.packed) {
     const auto words = queue.packed->snapshot();
-    const gate::PackedCircle ring(words);
+    const PackedCircle ring(words);
     if (const auto driver = ring.driver()) entry["avail"] = ring.slot(*driver);
     entry["used"] = record.state.load(std::memory_order_relaxed).position & ~wire::kPositionWrap;
   } else if (queue.address) {
@@ -24,7 +24,7 @@ void add_positions(json& entry, const gate::Virtqueue& queue, const gate::GuestM
 
 }  // namespace
 
-std::optional<uint16_t> split_index(const gate::GuestMemory& memory, uint64_t ring) {
+std::optional<uint16_t> split_index(const GuestMemory& memory, uint64_t ring) {
   if (ring % 4 != 0) return std::nullopt;
   const auto mapped = memory.map(ring, sizeof(wire::SplitUsed));  // both rings begin with flags and index
   if (!mapped) return std::nullopt;
@@ -32,17 +32,17 @@ std::optional<uint16_t> split_index(const gate::GuestMemory& memory, uint64_t ri
       .load(std::memory_order_relaxed);
 }
 
-json describe_session(const gate::Session& session, const std::vector<bool>& enabled,
-                      const gate::PortMemory& memory) {
-  const gate::Rules& rules = session.rules();
+json describe_session(const Session& session, const std::vector<bool>& enabled,
+                      const PortMemory& memory) {
+  const Rules& rules = session.rules();
   json regions = json::array();
   for (const auto& region : session.virtqueues().guest_memory().regions())
-    regions.push_back({{"gpa", gate::hex(region.where.guest_address)},
+    regions.push_back({{"gpa", hex(region.where.guest_address)},
                        {"size", region.where.size},
-                       {"sealed", !gate::describe_fd(region.file.get()).shrinkable}});
+                       {"sealed", !describe_fd(region.file.get()).shrinkable}});
   json queues = json::array();
   for (uint16_t i = 0; i < session.virtqueues().count(); ++i) {
-    const gate::Virtqueue& queue = session.virtqueues().queue(i);
+    const Virtqueue& queue = session.virtqueues().queue(i);
     if (queue.size == 0) continue;
     json entry = {{"index", i},
                   {"kind", i % 2 == 0 ? "tx" : "rx"},
@@ -55,12 +55,12 @@ json describe_session(const gate::Session& session, const std::vector<bool>& ena
   return {{"id", session.id()},
           {"since_ns", session.since_ns()},
           {"features",
-           {{"offered", gate::hex(rules.offered())},
-            {"negotiated", gate::hex(rules.negotiated())},
-            {"names", gate::feature_names(rules.negotiated())}}},
-          {"protocol_features", gate::hex(rules.protocol_features())},
+           {{"offered", hex(rules.offered())},
+            {"negotiated", hex(rules.negotiated())},
+            {"names", feature_names(rules.negotiated())}}},
+          {"protocol_features", hex(rules.protocol_features())},
           {"regions", std::move(regions)},
           {"queues", std::move(queues)}};
 }
 
-}  // namespace testbed::vhost
+}  // namespace testbed::gate

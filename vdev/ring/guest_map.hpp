@@ -1,0 +1,53 @@
+// A session's guest memory, mapped for the workers: every region of its table, whole. Immutable; who holds it may use
+// every address it gives out. A file that becomes shorter is met by gate/fault_guard.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/base/result.hpp"
+#include "vdev/gate/guest_memory.hpp"
+
+namespace testbed::ring {
+
+class GuestMap {
+ public:
+  // Each region lies within its file (gate/rules/memory_rules.hpp). Errc::exhausted and the like: mmap refused.
+  static Result<std::shared_ptr<const GuestMap>> map(std::span<const gate::GuestMemory::Region> table);
+  ~GuestMap();
+  GuestMap(const GuestMap&) = delete;
+  GuestMap& operator=(const GuestMap&) = delete;
+
+  // -- Hot: any worker. `length` octets at a guest-physical address; nullptr: not whole in one region.
+  std::byte* at(uint64_t guest, uint32_t length) const {
+    for (const Region& region : regions_) {
+      const uint64_t within = guest - region.guest;
+      if (within < region.size && length <= region.size - within) return region.base + within;
+    }
+    return nullptr;
+  }
+  // What of [guest, guest + length) lies in the region in which it begins; empty: it begins in none.
+  std::span<std::byte> from(uint64_t guest, uint32_t length) const;
+
+  // -- Cold. The same for an address of the front-end's own, as rings have them.
+  std::byte* at_user(uint64_t user, uint64_t length) const;
+  std::optional<uint64_t> guest_of_user(uint64_t user) const;
+
+ private:
+  struct Region {
+    uint64_t guest, size;
+    std::byte* base;
+    uint64_t user;
+    void* mapping;
+    size_t mapped;
+  };
+  GuestMap() = default;
+
+  std::vector<Region> regions_;
+};
+
+}  // namespace testbed::ring

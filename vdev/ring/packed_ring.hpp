@@ -1,0 +1,151 @@
+// The device's side of a packed virtqueue (Virtio 1.2, 2.8): where its parts lie. Immutable and small; what changes is
+// the cursor of who walks it.
+//
+// A buffer is given back by one 64-bit store over the second half of its first slot; of a burst the first buffer comes
+// last, so the driver sees all of it or nothing.
+#pragma once
+
+#include <atomic>
+#include <bit>
+#include <cstdint>
+
+#include "vdev/gate/packed_resume.hpp"
+#include "vdev/gate/ring_record.hpp"
+#include "vdev/ring/place.hpp"
+
+namespace testbed::ring {
+
+class PackedRing {
+ public:
+  struct Cursor {
+    uint16_t next = 0;  // the slot of the first buffer that was not given back yet
+    bool wrap = true;
+  };
+
+  PackedRing() = default;
+  // Errc::refused: a part lies not whole in one region.
+  static Result<PackedRing> place(const GuestMap& map, const wire::VringAddr& where, uint16_t size,
+                                  RingTraits traits, RingLog log);
+
+  uint16_t size() const { return size_; }
+
+  // -- Hot: one worker at a time. As SplitRing.
+  // The words that give_back() overwrites are noted in `record`, if there is one.
+  uint16_t peek(Cursor& cursor, Buffer* buffers, uint16_t most, gate::RingRecord* record, Fault& fault) const;
+  Fault walk(const Buffer& first, bool writable, const GuestMap& map, SegmentPool& pool) const;
+  void claim(const Cursor& cursor, gate::RingRecord& record, uint16_t slots) const {
+    record.set_claim(position(cursor), slots, size_);
+  }
+  // A kill within give_back() of these leaves the ring as it was, or all of it done.
+  void prepare(const Cursor& cursor, gate::RingRecord& record, uint16_t slots) const {
+    record.set_burst(position(cursor), slots, size_);
+  }
+  void give_back(Cursor& cursor, const Buffer* buffers, const uint32_t* lengths, uint16_t count,
+                 gate::RingRecord* record) const;
+  bool wants_call(const Cursor& before, const Cursor& now) const;
+  bool waiting(const Cursor& cursor) const { return available(word(cursor.next), cursor.wrap); }
+  void want_kicks(const Cursor& cursor, bool on) const;
+
+  // -- Cold: no worker has the ring.
+  // `base` is what the gate found (gate/packed_resume.hpp).
+  Cursor resume(uint16_t base) const {
+    const bool wrap = (base & wire::kPositionWrap) != 0;
+    const auto slot = static_cast<uint16_t>(base & ~wire::kPositionWrap);
+    return {slot, wrap};
+  }
+  uint16_t position(const Cursor& cursor) const {
+    return static_cast<uint16_t>(cursor.next | (cursor.wrap ? wire::kPositionWrap : 0));
+  }
+
+ private:
+  using Word = gate::DescWord;
+
+  Word word(uint16_t slot) const {
+    return std::bit_cast<Word>(load_acquire(reinterpret_cast<const uint64_t*>(&descriptors_[slot]) + 1));
+  }
+  static bool available(Word word, bool wrap) {
+    return ((word.flags & wire::kPackedAvail) != 0) == wrap && ((word.flags & wire::kPackedUsed) != 0) != wrap;
+  }
+  void advance(uint16_t& slot, bool& wrap, uint16_t by) const {
+    const uint32_t sum = uint32_t{slot} + by;
+    if (sum >= size_) {
+      slot = static_cast<uint16_t>(sum - size_);
+      wrap = !wrap;
+    } else {
+      slot = static_cast<uint16_t>(sum);
+    }
+  }
+  // Slots of the chain that begins with `first` at `slot`, and its id. 0: it has no end.
+  uint16_t measure(uint16_t slot, Word first, uint16_t& id, gate::RingRecord* record, uint16_t noted) const;
+  Fault walk_indirect(const Buffer& first, bool writable, const GuestMap& map, SegmentPool& pool) const;
+  void log_used(const Cursor& cursor, const Buffer* buffers, uint16_t count) const;
+
+  wire::PackedDesc* descriptors_ = nullptr;
+  const wire::PackedEvent* driver_event_ = nullptr;
+  wire::PackedEvent* device_event_ = nullptr;
+  uint16_t size_ = 0;
+  RingTraits traits_;
+  RingLog log_;
+};
+
+// -- Here for the compiler: one call for a burst.
+
+inline uint16_t PackedRing::peek(Cursor& cursor, Buffer* buffers, uint16_t most, gate::RingRecord* record,
+                                 Fault& fault) const {
+  uint16_t slot = cursor.next, noted = 0, count = 0;
+  bool wrap = cursor.wrap;
+  for (; count < most; ++count) {
+    const Word first = word(slot);
+    if (!available(first, wrap)) break;
+    uint16_t id = first.id, slots = 1;
+    if (first.flags & wire::kDescNext) [[unlikely]] {
+      slots = measure(slot, first, id, record, noted);
+      if (slots == 0 && count == 0) fault = Fault::endless;
+      if (slots == 0) break;
+    }
+    // A chain longer than the log goes alone and unlogged: after a kill the ring itself tells where to go on.
+    if (noted + slots > gate::RingRecord::kUndo && count > 0) break;
+    if (record && noted < gate::RingRecord::kUndo) record->undo[noted] = first;
+    noted = static_cast<uint16_t>(noted + slots);
+    buffers[count] = {load_once(&descriptors_[slot].address), first.length, first.flags, id, slot, slots};
+    advance(slot, wrap, slots);
+    if (noted >= gate::RingRecord::kUndo) return ++count;
+  }
+  return count;
+}
+
+inline void PackedRing::give_back(Cursor& cursor, const Buffer* buffers, const uint32_t* lengths, uint16_t count,
+                                  gate::RingRecord* record) const {
+  const bool first_wrap = cursor.wrap;
+  const auto used = [&](uint16_t i, bool wrap) {
+    const auto flags = static_cast<uint16_t>((wrap ? wire::kPackedAvail | wire::kPackedUsed : 0) |
+                                             (lengths[i] > 0 ? wire::kDescWrite : 0));
+    return std::bit_cast<uint64_t>(Word{lengths[i], buffers[i].id, flags});
+  };
+  const auto second_half = [&](uint16_t i) {
+    return reinterpret_cast<uint64_t*>(&descriptors_[buffers[i].next]) + 1;
+  };
+  for (uint16_t i = 0; i < count; ++i) {
+    if (i > 0) store_once(second_half(i), used(i, cursor.wrap));
+    advance(cursor.next, cursor.wrap, buffers[i].slots);
+  }
+  store_release(second_half(0), used(0, first_wrap));
+  if (record) record->set_position(position(cursor), size_);
+  if (log_.log) [[unlikely]]
+    log_used(cursor, buffers, count);
+}
+
+inline bool PackedRing::wants_call(const Cursor& before, const Cursor& now) const {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  const auto event = std::bit_cast<wire::PackedEvent>(load_once(reinterpret_cast<const uint32_t*>(driver_event_)));
+  if (event.flags != wire::kEventDesc || !traits_.event_index) return event.flags != wire::kEventDisable;
+  // On a circle of two laps: does the slot it names lie among those just given back?
+  const auto spot = [&](uint16_t slot, bool wrap) { return slot + (wrap ? 0u : size_); };
+  const uint32_t laps = 2u * size_;
+  const uint32_t from = spot(before.next, before.wrap);
+  const uint32_t moved = (spot(now.next, now.wrap) + laps - from) % laps;
+  const uint32_t named = spot(event.offset_wrap & ~wire::kPositionWrap, (event.offset_wrap & wire::kPositionWrap) != 0);
+  return (named + laps - from) % laps < moved;
+}
+
+}  // namespace testbed::ring

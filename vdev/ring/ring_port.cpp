@@ -1,0 +1,140 @@
+#include "vdev/ring/ring_port.hpp"
+
+#include "core/base/clock.hpp"
+#include "vdev/wire/virtio_features.hpp"
+
+namespace testbed::ring {
+namespace {
+
+using wire::Feature;
+using wire::ProtocolFeature;
+
+template <typename... Bits>
+constexpr uint64_t bits(Bits... all) {
+  return (bit(all) | ...);
+}
+
+constexpr uint64_t kFeatures =
+    bits(Feature::NET_MRG_RXBUF, Feature::VERSION_1, Feature::RING_PACKED, Feature::IN_ORDER,
+         Feature::RING_INDIRECT_DESC, Feature::RING_EVENT_IDX, Feature::NET_MQ, Feature::NET_MTU,
+         Feature::NET_GUEST_ANNOUNCE, Feature::NET_CTRL_VQ, Feature::NET_CTRL_RX, Feature::ANY_LAYOUT,
+         Feature::LOG_ALL, Feature::PROTOCOL_FEATURES);
+
+constexpr uint64_t kProtocolFeatures =
+    bits(ProtocolFeature::MQ, ProtocolFeature::LOG_SHMFD, ProtocolFeature::RARP, ProtocolFeature::REPLY_ACK,
+         ProtocolFeature::MTU, ProtocolFeature::BACKEND_REQ, ProtocolFeature::BACKEND_SEND_FD,
+         ProtocolFeature::STATUS);
+
+// Of one virtqueue. Those in between are counted.
+constexpr uint64_t kBetweenReportsNs = 1'000'000'000;
+
+}  // namespace
+
+Result<std::unique_ptr<Port>> RingPort::open(const std::string& name, gate::EndpointConfig config,
+                                             PortEnvironment& environment, gate::DirectoryWatch& watch,
+                                             gate::Doorbell& doorbell, Scratches& scratches) {
+  register_guest_frames();
+  auto memory = open_memory(name, config.queue_pairs, environment);
+  if (!memory) return tl::unexpected(memory.error());
+  std::unique_ptr<RingPort> port(
+      new RingPort(name, config.queue_pairs, environment, doorbell, scratches, std::move(*memory)));
+  if (auto ok = port->open_endpoint(std::move(config), watch); !ok) return tl::unexpected(ok.error());
+  return port;
+}
+
+RingPort::RingPort(std::string name, uint16_t queue_pairs, PortEnvironment& environment, gate::Doorbell& doorbell,
+                   Scratches& scratches, gate::PortMemory memory)
+    : GuestPort(std::move(name), queue_pairs, environment, doorbell, std::move(memory)),
+      scratches_(scratches),
+      walks_(2u * queue_pairs),
+      reported_faults_(2u * queue_pairs) {
+}
+
+RingPort::~RingPort() {
+  close_endpoint();
+}
+
+uint64_t RingPort::capability() const {
+  return kFeatures;
+}
+uint64_t RingPort::protocol_capability() const {
+  return kProtocolFeatures;
+}
+
+Result<std::unique_ptr<gate::Backend>> RingPort::open_backend(gate::Session& session) {
+  begin_session(session);
+  auto backend =
+      std::make_unique<RingSession>(session, memory_, walks_, *this, kFeatures, kProtocolFeatures);
+  session_backend_ = backend.get();
+  return backend;
+}
+
+void RingPort::session_over() {
+  report_faults();
+  session_backend_ = nullptr;
+  reported_faults_.assign(reported_faults_.size(), {});
+  GuestPort::session_over();
+}
+
+void RingPort::exchange(std::unique_ptr<SessionView> view) {
+  const bool any = view != nullptr;
+  const std::unique_ptr<const SessionView> old(view_.exchange(view.release(), std::memory_order_acq_rel));
+  if (old) environment_.quiescence.wait();
+  if (any) environment_.quiescence.wake();
+}
+
+void RingPort::publish(std::unique_ptr<SessionView> view) {
+  const bool any = view != nullptr;
+  exchange(std::move(view));
+  if (!any) datapath_down();
+  report_queues(any ? session_backend_->enabled() : std::vector<bool>{}, session_backend_->packed());
+}
+
+void RingPort::announce(uint64_t mac) {
+  announcement_.store(mac | uint64_t{1} << 63, std::memory_order_release);
+  environment_.quiescence.wake();
+}
+
+// -- Faults
+
+void RingPort::answer_bell() {
+  GuestPort::answer_bell();
+  if (fault_noted_.exchange(false, std::memory_order_acq_rel)) report_faults();
+}
+
+void RingPort::report_faults() {
+  for (uint16_t vring = 0; vring < walks_.size(); ++vring) report_fault(vring, walks_[vring]);
+}
+
+void RingPort::report_fault(uint16_t vring, Walk& walk) {
+  Reported& reported = reported_faults_[vring];
+  const Fault stuck = walk.stuck.load(std::memory_order_acquire);
+  if (stuck != Fault::none && !std::exchange(reported.stuck, true)) {
+    environment_.events.emit("ring.stuck", {{"port", name()},
+                                            {"session", session_id()},
+                                            {"queue", vring},
+                                            {"because", to_string(stuck)}});
+    if (session_backend_) session_backend_->report_error(vring);
+  }
+  if (stuck == Fault::none) reported.stuck = false;
+  const uint64_t faults = walk.faults.load(std::memory_order_relaxed);
+  const uint64_t now = now_ns();
+  if (faults == reported.faults || (reported.at_ns != 0 && now - reported.at_ns < kBetweenReportsNs)) return;
+  environment_.events.emit("ring.fault", {{"port", name()},
+                                          {"session", session_id()},
+                                          {"queue", vring},
+                                          {"fault", to_string(walk.last_fault.load(std::memory_order_relaxed))},
+                                          {"head", walk.last_head.load(std::memory_order_relaxed)},
+                                          {"count", faults - reported.faults}});
+  reported.faults = faults;
+  reported.at_ns = now;
+}
+
+void RingPort::describe_queue(nlohmann::json& queue, uint16_t vring) const {
+  const Walk& walk = walks_[vring];
+  queue["stuck"] = walk.stuck.load(std::memory_order_relaxed) != Fault::none;
+  queue["faults"] = walk.faults.load(std::memory_order_relaxed);
+  if (vring % 2 == 1) queue["discarded"] = walk.discarded.load(std::memory_order_relaxed);
+}
+
+}  // namespace testbed::ring

@@ -1,0 +1,187 @@
+// Putting frames into a guest's receive queue: the one copy a payload gets between two guests. Split and packed rings
+// differ in the ring only.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "core/graph/drop.hpp"
+#include "core/graph/keep.hpp"
+#include "vdev/ring/source.hpp"
+#include "vdev/wire/virtio_net.hpp"
+
+namespace testbed::ring {
+
+template <typename Ring>
+class Sink {
+ public:
+  Sink(const Ring& ring, typename Ring::Cursor& cursor, const Terms& terms, Scratch& scratch,
+       gate::RingRecord& record)
+      : ring_(ring), cursor_(cursor), terms_(terms), scratch_(scratch), record_(record) {}
+
+  struct Outcome {
+    uint16_t sent = 0;  // frames
+    DropReason reason = DropReason::ring_full;
+    bool more = false;  // only the frame after the last one sent was refused
+  };
+  // Publishes what it wrote before it returns.
+  Outcome put(Packet* const* packets, uint16_t count, Faults& faults) {
+    Outcome outcome;
+    uint16_t most = count;
+    while (outcome.sent < count) {
+      Fault fault = Fault::none;
+      const uint16_t waiting = ring_.peek(cursor_, scratch_.put_buffers.data(), most, &record_, fault);
+      if (fault != Fault::none) [[unlikely]]
+        faults.note(fault, 0);
+      if (waiting == 0) break;
+      used_ = 0;
+      outcome.more = false;
+      const uint16_t sent = fill(packets + outcome.sent, static_cast<uint16_t>(count - outcome.sent), waiting,
+                                 outcome, faults);
+      if (used_ > 0) give_back();
+      outcome.sent = static_cast<uint16_t>(outcome.sent + sent);
+      if (outcome.more) break;
+      if (used_ == 0 && most == kBuffers) break;  // they do not suffice for one frame
+      most = used_ == 0 ? kBuffers : static_cast<uint16_t>(count - outcome.sent);
+    }
+    return outcome;
+  }
+
+ private:
+  static constexpr wire::VirtioNetHeaderMergeable kHeader{{}, 1};
+
+  // Fills the buffers that were peeked at, from the first; returns how many frames went into them.
+  uint16_t fill(Packet* const* packets, uint16_t count, uint16_t waiting, Outcome& outcome, Faults& faults) {
+    const uint16_t ahead = std::min(count, waiting);
+    for (uint16_t i = 0; i < ahead; ++i) scratch_.put_at[i] = locate(scratch_.put_buffers[i]);
+    uint16_t sent = 0;
+    for (; sent < count && used_ < waiting; ++sent) {
+      const Packet& packet = *packets[sent];
+      if (packet.length > terms_.longest) [[unlikely]]
+        return refuse(outcome, sent);
+      const uint32_t need = terms_.header + packet.length;
+      const Buffer& buffer = scratch_.put_buffers[used_];
+      if (used_ < ahead && scratch_.put_at[used_] != nullptr && buffer.length >= need) [[likely]] {
+        write_whole(scratch_.put_at[used_], packet);
+        if (terms_.log) [[unlikely]]
+          terms_.log->mark(buffer.address, need);
+        scratch_.put_lengths[used_++] = need;
+        continue;
+      }
+      switch (scatter(packet, need, waiting, faults)) {
+        case Scattered::written:
+          continue;
+        case Scattered::too_few:
+          return sent;
+        case Scattered::too_small:
+          return refuse(outcome, sent);
+      }
+    }
+    return sent;
+  }
+
+  static uint16_t refuse(Outcome& outcome, uint16_t sent) {
+    outcome.reason = DropReason::too_big;
+    outcome.more = true;
+    return sent;
+  }
+
+  // nullptr: not one descriptor that lies whole in one region.
+  std::byte* locate(const Buffer& buffer) const {
+    if (!buffer.plain() || !buffer.writable()) [[unlikely]]
+      return nullptr;
+    std::byte* at = terms_.map->at(buffer.address, buffer.length);
+    prefetch_write(at);
+    prefetch_write(at + 64);
+    return at;
+  }
+
+  void write_whole(std::byte* to, const Packet& packet) const {
+    if (terms_.header == sizeof kHeader) [[likely]]
+      std::memcpy(to, &kHeader, sizeof kHeader);
+    else
+      std::memcpy(to, &kHeader, sizeof(wire::VirtioNetHeader));
+    to += terms_.header;
+    copy_octets(to, packet.head, packet.head_length);
+    const uint32_t rest = packet.length - packet.head_length;
+    if (rest == 0) return;
+    const auto* frame = static_cast<const Frame*>(packet.payload);
+    if (packet.kind == PayloadKind::guest && frame->more == 0) [[likely]]
+      copy_octets(to + packet.head_length, frame->at + packet.head_length, rest);
+    else
+      read_frame(packet, packet.head_length, to + packet.head_length, rest);
+  }
+
+  // -- Buffers of several parts, and frames over several buffers
+  enum class Scattered : uint8_t { written, too_few, too_small };
+
+  Scattered scatter(const Packet& packet, uint32_t need, uint16_t waiting, Faults& faults) {
+    SegmentPool& pool = scratch_.put_segments;
+    pool.clear();
+    const uint16_t before = used_;
+    uint16_t last = before, parts = 0;
+    uint64_t room = 0;
+    for (; last < waiting && room < need; ++last) {
+      const Buffer& buffer = scratch_.put_buffers[last];
+      const uint32_t first = pool.used();
+      Fault fault = ring_.walk(buffer, true, *terms_.map, pool);
+      uint64_t octets = 0;
+      for (uint32_t i = first; i < pool.used(); ++i) octets += pool.from(i)->length;
+      if (fault == Fault::none && octets < terms_.header) fault = Fault::length;
+      scratch_.put_lengths[last] = 0;  // a buffer that cannot be followed is given back as it is
+      if (fault != Fault::none) {
+        pool.cut(first);
+        faults.note(fault, buffer.id);
+        continue;
+      }
+      if (!terms_.mergeable && octets < need) {
+        used_ = last;  // those with faults before it
+        return Scattered::too_small;
+      }
+      scratch_.put_lengths[last] = static_cast<uint32_t>(std::min<uint64_t>(octets, need - room));
+      room += octets;
+      ++parts;
+    }
+    if (room < need) {
+      if (parts == 0) used_ = last;  // nothing but faults
+      return Scattered::too_few;
+    }
+    used_ = last;
+    write_scattered(packet, need, parts);
+    return Scattered::written;
+  }
+
+  void write_scattered(const Packet& packet, uint32_t need, uint16_t buffers) const {
+    wire::VirtioNetHeaderMergeable header = kHeader;
+    header.buffers = buffers;
+    uint32_t done = 0;
+    for (uint32_t i = 0; done < need; ++i) {
+      const Segment& segment = *scratch_.put_segments.from(i);
+      const uint32_t here = std::min(segment.length, need - done);
+      uint32_t filled = 0;
+      if (done < terms_.header) {
+        filled = std::min<uint32_t>(here, terms_.header - done);
+        std::memcpy(segment.at, reinterpret_cast<const std::byte*>(&header) + done, filled);
+      }
+      if (filled < here) read_frame(packet, done + filled - terms_.header, segment.at + filled, here - filled);
+      if (terms_.log) terms_.log->mark(segment.guest, here);
+      done += here;
+    }
+  }
+
+  void give_back() {
+    uint16_t slots = 0;
+    for (uint16_t i = 0; i < used_; ++i) slots = static_cast<uint16_t>(slots + scratch_.put_buffers[i].slots);
+    ring_.prepare(cursor_, record_, slots);
+    ring_.give_back(cursor_, scratch_.put_buffers.data(), scratch_.put_lengths.data(), used_, &record_);
+  }
+
+  const Ring& ring_;
+  typename Ring::Cursor& cursor_;
+  const Terms& terms_;
+  Scratch& scratch_;
+  gate::RingRecord& record_;
+  uint16_t used_ = 0;
+};
+
+}  // namespace testbed::ring

@@ -1,0 +1,136 @@
+// Taking frames out of a guest's transmit queue, without copying more of them than their heads. Split and packed rings
+// differ in the ring only.
+#pragma once
+
+#include <rte_prefetch.h>
+
+#include <algorithm>
+#include <cstdint>
+
+#include "vdev/ring/copy.hpp"
+#include "vdev/ring/frame.hpp"
+#include "vdev/ring/guest_map.hpp"
+
+namespace testbed::ring {
+
+// What all queues of a session have in common, as far as walking them goes.
+struct Terms {
+  const GuestMap* map = nullptr;
+  const gate::DirtyLog* log = nullptr;  // nullptr: nothing is logged
+  uint32_t longest = kLongestFrame;     // what the MTU allows into the guest
+  uint16_t header = 12;                 // octets of the virtio header before a frame
+  bool mergeable = false;
+};
+
+// What went wrong in a look at a ring: the last fault, and how many.
+struct Faults {
+  Fault last = Fault::none;
+  uint16_t count = 0;
+  uint16_t head = 0;  // id of the buffer
+
+  void note(Fault fault, uint16_t id) {
+    last = fault;
+    head = id;
+    ++count;
+  }
+};
+
+template <typename Ring>
+class Source {
+ public:
+  Source(const Ring& ring, typename Ring::Cursor& cursor, const Terms& terms, Scratch& scratch,
+         gate::RingRecord& record)
+      : ring_(ring), cursor_(cursor), terms_(terms), scratch_(scratch), record_(record) {}
+
+  // At most kBurst frames. Buffers that cannot be followed are noted in `faults` and yield none; a ring that cannot
+  // be is left as it is. give_back() comes once for each call after which scratch.taken is not 0.
+  uint16_t take(Packet* packets, Faults& faults) {
+    Fault fault = Fault::none;
+    scratch_.taken = ring_.peek(cursor_, scratch_.taken_buffers.data(), kBurst, &record_, fault);
+    if (fault != Fault::none) [[unlikely]]
+      faults.note(fault, 0);
+    if (scratch_.taken == 0) return 0;
+    std::array<const std::byte*, kBurst> at;
+    for (uint16_t i = 0; i < scratch_.taken; ++i) at[i] = locate(scratch_.taken_buffers[i]);
+    scratch_.taken_segments.clear();
+    uint16_t count = 0, i = 0;
+    for (; i < scratch_.taken; ++i) {
+      const Buffer& buffer = scratch_.taken_buffers[i];
+      Frame& frame = scratch_.frames[count];
+      uint32_t length = buffer.length - terms_.header;
+      if (at[i] != nullptr && length <= kLongestFrame) [[likely]] {
+        frame = {at[i] + terms_.header, length, 0, nullptr};
+      } else {
+        const uint32_t room = scratch_.taken_segments.used();
+        const Fault wrong = gather(buffer, frame, length);
+        if (wrong == Fault::chain && room > 0) break;  // perhaps only the room for its parts was too small
+        if (wrong != Fault::none) {
+          faults.note(wrong, buffer.id);
+          continue;
+        }
+      }
+      fill(packets[count], frame, length, scratch_.heads[count].data());
+      ++count;
+    }
+    scratch_.taken = i;
+    uint16_t slots = 0;
+    for (uint16_t k = 0; k < i; ++k) slots = static_cast<uint16_t>(slots + scratch_.taken_buffers[k].slots);
+    ring_.claim(cursor_, record_, slots);
+    return count;
+  }
+
+  void give_back() {
+    static constexpr std::array<uint32_t, kBurst> kNothing{};
+    ring_.give_back(cursor_, scratch_.taken_buffers.data(), kNothing.data(), scratch_.taken, &record_);
+  }
+
+ private:
+  // nullptr: not one descriptor that lies whole in one region.
+  const std::byte* locate(const Buffer& buffer) const {
+    if (!buffer.plain() || buffer.writable()) [[unlikely]]
+      return nullptr;
+    const std::byte* at = terms_.map->at(buffer.address, buffer.length);
+    rte_prefetch0(at);
+    rte_prefetch0(at + 64);
+    return at;
+  }
+
+  // A frame in several parts. `length` 0: the buffer has no room for the virtio header, let alone a frame.
+  Fault gather(const Buffer& buffer, Frame& frame, uint32_t& length) {
+    SegmentPool& pool = scratch_.taken_segments;
+    const uint32_t first = pool.used();
+    if (const Fault fault = ring_.walk(buffer, false, *terms_.map, pool); fault != Fault::none) return fault;
+    uint64_t octets = 0;
+    for (uint32_t i = first; i < pool.used(); ++i) octets += pool.from(i)->length;
+    if (octets > kLongestFrame + terms_.header) return pool.cut(first), Fault::length;
+    length = octets > terms_.header ? static_cast<uint32_t>(octets) - terms_.header : 0;
+    frame = {nullptr, 0, 0, nullptr};
+    if (length == 0) return Fault::none;
+    uint32_t skip = terms_.header, i = first;
+    for (; skip >= pool.from(i)->length; ++i) skip -= pool.from(i)->length;
+    frame = {pool.from(i)->at + skip, pool.from(i)->length - skip, pool.used() - i - 1, pool.from(i + 1)};
+    return Fault::none;
+  }
+
+  static void fill(Packet& packet, Frame& frame, uint32_t length, std::byte* head) {
+    const auto head_length = static_cast<uint16_t>(std::min<uint32_t>(length, kHeadBytes));
+    if (frame.here >= head_length) [[likely]]
+      copy_octets(head, frame.at, head_length);
+    else
+      read_guest_frame(&frame, 0, head, head_length);
+    packet = {.head = head,
+              .payload = &frame,
+              .length = length,
+              .head_length = head_length,
+              .kind = PayloadKind::guest,
+              .flags = 0};
+  }
+
+  const Ring& ring_;
+  typename Ring::Cursor& cursor_;
+  const Terms& terms_;
+  Scratch& scratch_;
+  gate::RingRecord& record_;
+};
+
+}  // namespace testbed::ring

@@ -1,0 +1,144 @@
+// The device's side of a split virtqueue (Virtio 1.2, 2.7): where its parts lie. Immutable and small; what changes is
+// the cursor of who walks it. Used entries are published in the order in which buffers were made available, so one
+// index serves both.
+#pragma once
+
+#include <rte_prefetch.h>
+
+#include <atomic>
+#include <bit>
+#include <cstdint>
+
+#include "vdev/gate/ring_record.hpp"
+#include "vdev/ring/place.hpp"
+
+namespace testbed::ring {
+
+class SplitRing {
+ public:
+  struct Cursor {
+    uint16_t next = 0;  // the first buffer that was not given back yet; what the used index says
+    uint16_t seen = 0;  // the available index as last read
+  };
+
+  SplitRing() = default;
+  // Errc::refused: a part lies not whole in one region.
+  static Result<SplitRing> place(const GuestMap& map, const wire::VringAddr& where, uint16_t size,
+                                 RingTraits traits, RingLog log);
+
+  uint16_t size() const { return size_; }
+
+  // -- Hot: one worker at a time.
+  // Reads the first descriptors of at most `most` <= kBuffers waiting buffers. Takes nothing: the next call begins at
+  // the same one. 0 and a fault: the ring cannot be walked any more.
+  uint16_t peek(Cursor& cursor, Buffer* buffers, uint16_t most, gate::RingRecord* record, Fault& fault) const;
+  // All parts of a buffer, in order. On a fault `pool` is as it was.
+  Fault walk(const Buffer& first, bool writable, const GuestMap& map, SegmentPool& pool) const;
+  // A kill from here to the next give_back() gives `count` buffers back unused: what was in them has gone on.
+  void claim(const Cursor& cursor, gate::RingRecord& record, uint16_t count) const {
+    record.set_claim(cursor.next, count, size_);
+  }
+  // One store publishes a burst: there is nothing to prepare for.
+  void prepare(const Cursor&, gate::RingRecord&, uint16_t) const {}
+  // Gives back the next `count` buffers, of which `lengths` octets were written, and publishes that.
+  void give_back(Cursor& cursor, const Buffer* buffers, const uint32_t* lengths, uint16_t count,
+                 gate::RingRecord* record) const;
+  // After give_back(): does the driver want to be told of what was given back since `before`?
+  bool wants_call(const Cursor& before, const Cursor& now) const;
+  // May a buffer be waiting? Reads the driver's index.
+  bool waiting(const Cursor& cursor) const { return load_acquire(&available_->index) != cursor.next; }
+  // Tells the driver whether it should kick.
+  void want_kicks(const Cursor& cursor, bool on) const;
+
+  // -- Cold: no worker has the ring.
+  // Goes on where the ring itself says; the front-end's base is what it was when the device started.
+  Cursor resume(uint16_t base) const;
+  uint16_t position(const Cursor& cursor) const { return cursor.next; }
+  uint16_t driver_position() const { return load_acquire(&available_->index); }
+
+ private:
+  const uint16_t* entries() const { return reinterpret_cast<const uint16_t*>(available_ + 1); }
+  wire::SplitUsedElement* elements() const { return reinterpret_cast<wire::SplitUsedElement*>(used_ + 1); }
+  uint16_t* event() const { return reinterpret_cast<uint16_t*>(elements() + size_); }
+
+  struct Word {
+    uint32_t length;
+    uint16_t flags, next;
+  };
+  static Word word_of(const std::byte* descriptor) {
+    return std::bit_cast<Word>(load_anywhere<uint64_t>(descriptor + 8));
+  }
+  static uint64_t address_of(const std::byte* descriptor) { return load_anywhere<uint64_t>(descriptor); }
+  const std::byte* descriptor(uint16_t id) const { return descriptors_ + id * sizeof(wire::SplitDesc); }
+
+  const std::byte* descriptors_ = nullptr;
+  const wire::SplitAvail* available_ = nullptr;
+  wire::SplitUsed* used_ = nullptr;
+  uint16_t size_ = 0;
+  RingTraits traits_;
+  RingLog log_;
+};
+
+// -- Here for the compiler: one call for a burst.
+
+inline uint16_t SplitRing::peek(Cursor& cursor, Buffer* buffers, uint16_t most, gate::RingRecord* /*record*/,
+                                Fault& fault) const {
+  auto ready = static_cast<uint16_t>(cursor.seen - cursor.next);
+  if (ready < most) {
+    cursor.seen = load_acquire(&available_->index);
+    ready = static_cast<uint16_t>(cursor.seen - cursor.next);
+    if (ready == 0) return 0;
+    if (ready > size_) [[unlikely]] {
+      fault = Fault::index;
+      return 0;
+    }
+  }
+  uint16_t count = ready < most ? ready : most;
+  const auto mask = static_cast<uint16_t>(size_ - 1);
+  for (uint16_t i = 0; i < count; ++i) {
+    const uint16_t id = load_once(&entries()[(cursor.next + i) & mask]);
+    if (id >= size_) [[unlikely]] {
+      if (i == 0) fault = Fault::head;
+      count = i;
+      break;
+    }
+    buffers[i].id = id;
+    rte_prefetch0(descriptor(id));
+  }
+  for (uint16_t i = 0; i < count; ++i) {
+    const std::byte* at = descriptor(buffers[i].id);
+    const Word word = word_of(at);
+    buffers[i].address = address_of(at);
+    buffers[i].length = word.length;
+    buffers[i].flags = word.flags;
+    buffers[i].next = word.next;
+    buffers[i].slots = 1;
+  }
+  return count;
+}
+
+inline void SplitRing::give_back(Cursor& cursor, const Buffer* buffers, const uint32_t* lengths, uint16_t count,
+                                 gate::RingRecord* /*record*/) const {
+  const auto mask = static_cast<uint16_t>(size_ - 1);
+  for (uint16_t i = 0; i < count; ++i) {
+    auto* element = reinterpret_cast<uint64_t*>(&elements()[(cursor.next + i) & mask]);
+    store_once(element, buffers[i].id | static_cast<uint64_t>(lengths[i]) << 32);
+  }
+  const uint16_t first = cursor.next;
+  cursor.next = static_cast<uint16_t>(first + count);
+  store_release(&used_->index, cursor.next);
+  if (!log_.log) [[likely]]
+    return;
+  for (uint16_t i = 0; i < count; ++i) log_.mark(log_.ring + 4 + 8u * ((first + i) & mask), 8);
+  log_.mark(log_.ring, sizeof(wire::SplitUsed));
+}
+
+inline bool SplitRing::wants_call(const Cursor& before, const Cursor& now) const {
+  // The driver asks for a call and then looks at the index once more; we publish and then look at what it asks.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (!traits_.event_index) return (load_once(&available_->flags) & wire::kAvailNoInterrupt) == 0;
+  const uint16_t event = load_once(&entries()[size_]);
+  return static_cast<uint16_t>(now.next - event - 1) < static_cast<uint16_t>(now.next - before.next);
+}
+
+}  // namespace testbed::ring
