@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import typer
+
+if TYPE_CHECKING:
+    from testbed.scenario.topology import Datapath
 
 app = typer.Typer(
     name="testbed",
@@ -43,6 +46,12 @@ def _cells(texts: list[str] | None) -> dict[str, str]:
     return cells
 
 
+def _datapath(text: str | None) -> Datapath | None:
+    if text not in (None, "library", "ring"):
+        _fail(f"testbed: --datapath {text}: there are library and ring")
+    return cast("Datapath | None", text)
+
+
 def _fail(line: str, status: int = _MISTAKE) -> NoReturn:
     print(line, file=sys.stderr)
     raise typer.Exit(status)
@@ -55,6 +64,9 @@ def run(
     seed: Annotated[int | None, typer.Option(min=0, help="instead of the scenario's own")] = None,
     cell: Cells = None,
     backend: Annotated[str, typer.Option(help="what stands behind the sockets")] = "testbed-switch",
+    datapath: Annotated[
+        str | None, typer.Option(help="library or ring: who walks the rings where the scenario does not say")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="print report.json; progress goes to standard error")
     ] = False,
@@ -68,13 +80,13 @@ def run(
 
     chosen = _cells(cell)
     try:
-        jobs = load_jobs(files, chosen)
+        jobs = load_jobs(files, chosen, _datapath(datapath))
     except ScenarioError as mistakes:
         _fail(str(mistakes))
     from testbed.run.command import RunOptions
     from testbed.run.command import run as run_scenarios
 
-    options = RunOptions(out, seed, chosen, backend, as_json, keep_going)
+    options = RunOptions(out, seed, chosen, backend, as_json, keep_going, datapath)
     raise typer.Exit(run_scenarios(jobs, options))
 
 

@@ -155,7 +155,9 @@ class Finder {
   ResumePoint finish_burst(uint32_t start) const {
     std::vector<Buffer> all = buffers(start);
     size_t boundary = all.size();
-    if (covers() && refilled(start) > 0) {
+    if (facts_.remembered->claimed) {
+      while (boundary > 0 && all[boundary - 1].first >= facts_.remembered->undo.size()) --boundary;
+    } else if (covers() && refilled(start) > 0) {
       // The used descriptor that said how far is gone, the driver was through with it. No further than the
       // log goes.
       while (boundary > 0 && all[boundary - 1].first >= facts_.remembered->undo.size()) --boundary;

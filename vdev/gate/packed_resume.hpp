@@ -17,6 +17,9 @@
 // the words it may overwrite, after it the position. With the log every answer below is exact; without it
 // (another back-end served the ring before) doubtful slots are given back unprocessed, which any driver
 // accepts: at most a burst is lost, and nothing is ever processed twice.
+//
+// Rings of our own (vdev/ring) forward a frame from where it lies before they give its buffer back; their log says so
+// (claimed), and such a burst is given back whole.
 #pragma once
 
 #include <cstdint>
@@ -44,6 +47,7 @@ struct Remembered {
   uint16_t position;  // slot | wrap counter << 15, after the last whole burst
   std::span<const DescWord>
       undo;  // not empty: a burst was under way; the words at `position` and on, before it
+  bool claimed = false;  // and what was in its buffers has gone on: they are given back, and not read again
 };
 
 struct RingFacts {

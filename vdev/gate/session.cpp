@@ -190,8 +190,7 @@ void Session::note_accepted(const Message& said, const Message& answer) {
   const auto state = answer.as<wire::VringState>();
   if (said.is(Request::GET_VRING_BASE) && state && state->index < virtqueues_.count()) {
     waiting_kicks_.erase(state->index);
-    virtqueues_.stopped(static_cast<uint16_t>(state->index), static_cast<uint16_t>(state->num),
-                        rules_.negotiated());
+    virtqueues_.stopped(static_cast<uint16_t>(state->index), static_cast<uint16_t>(state->num));
   }
   on_accepted_(said.request());
   watch_->accepted(said.request());

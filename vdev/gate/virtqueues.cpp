@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "vdev/gate/rules/request_shape.hpp"
+#include "vdev/gate/split_tail.hpp"
 #include "vdev/wire/virtio_features.hpp"
 
 namespace testbed::gate {
@@ -76,7 +77,8 @@ std::optional<Resumption> Virtqueues::start_packed(uint16_t index, uint16_t base
                   index % 2 == 0, {}};
   if (record.holds(queue.size)) {
     const auto state = record.state.load(std::memory_order_acquire);
-    facts.remembered = Remembered{state.position, std::span(record.undo).first(state.undo)};
+    facts.remembered =
+        Remembered{state.position, std::span(record.undo).first(state.undo), record.claimed()};
   }
   const ResumePoint point = find_resume_point(facts);
   const auto apply = [&](const Edit& edit) { return queue.packed->apply(edit); };
@@ -94,16 +96,24 @@ std::optional<Resumption> Virtqueues::start_packed(uint16_t index, uint16_t base
                     base};
 }
 
-// librte_vhost takes the used index itself when it maps the ring; here it is only told.
-std::optional<Resumption> Virtqueues::start_split(uint16_t index, uint16_t base) const {
+// Whoever walks the ring takes the used index itself when it maps it; here it is only told, and a burst that had gone on
+// when its switch was killed is given back.
+std::optional<Resumption> Virtqueues::start_split(uint16_t index, uint16_t base) {
   const Virtqueue& queue = queues_[index];
-  if (queue.address->used % alignof(wire::SplitUsed) != 0) return std::nullopt;
-  auto used = guest_.map(queue.address->used, sizeof(wire::SplitUsed));
-  if (!used) return std::nullopt;
-  const uint16_t position = std::atomic_ref(reinterpret_cast<wire::SplitUsed*>((*used)->begin())->index)
-                                .load(std::memory_order_acquire);
+  auto ring = SplitTail::map(guest_, *queue.address, queue.size);
+  if (!ring) return std::nullopt;
+  RingRecord& record = memory_.ring(index);
+  const uint16_t used = ring->used_index();
+  size_t committed = 0;
+  if (record.claimed() && record.holds(queue.size)) {
+    const auto state = record.state.load(std::memory_order_acquire);
+    if (state.position == used) committed = ring->give_back(state.undo);
+  }
+  const auto position = static_cast<uint16_t>(used + committed);
+  record.set_position(position, queue.size);
   if (position == 0 && base == 0) return std::nullopt;
-  return Resumption{index, position, false, 0, position == base ? "frontend" : "used_index", base};
+  const std::string_view source = committed > 0 ? "remembered" : position == base ? "frontend" : "used_index";
+  return Resumption{index, position, false, committed, source, base};
 }
 
 void Virtqueues::remap() {
@@ -114,10 +124,9 @@ void Virtqueues::remap() {
   }
 }
 
-void Virtqueues::stopped(uint16_t index, uint16_t position, uint64_t features) {
+void Virtqueues::stopped(uint16_t index, uint16_t position) {
   Virtqueue& queue = queues_[index];
-  if (has(features, Feature::RING_PACKED) && queue.size > 0)
-    memory_.ring(index).set_position(position, queue.size);
+  if (queue.size > 0) memory_.ring(index).set_position(position, queue.size);
   queue.kick = nullptr;
   queue.packed = nullptr;
 }

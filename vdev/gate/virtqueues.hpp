@@ -51,11 +51,11 @@ class Virtqueues {
   // Another memory table is in force: rings that are looked at are looked at there.
   void remap();
   // The back-end's reply to GET_VRING_BASE: the queue has stopped there.
-  void stopped(uint16_t index, uint16_t position, uint64_t features);
+  void stopped(uint16_t index, uint16_t position);
 
  private:
   std::optional<Resumption> start_packed(uint16_t index, uint16_t base, uint64_t features);
-  std::optional<Resumption> start_split(uint16_t index, uint16_t base) const;
+  std::optional<Resumption> start_split(uint16_t index, uint16_t base);
 
   PortMemory& memory_;
   GuestMemory guest_;

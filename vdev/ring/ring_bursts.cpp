@@ -133,7 +133,10 @@ void RingPort::note(const Lane& lane, const Faults& faults) {
   walk.last_fault.store(faults.last, std::memory_order_relaxed);
   walk.last_head.store(faults.head, std::memory_order_relaxed);
   walk.faults.fetch_add(faults.count, std::memory_order_relaxed);
-  if (stops_the_ring(faults.last)) walk.stuck.store(faults.last, std::memory_order_release);
+  if (stops_the_ring(faults.last)) {
+    walk.stops.fetch_add(1, std::memory_order_relaxed);
+    walk.stuck.store(faults.last, std::memory_order_release);
+  }
   if (!fault_noted_.exchange(true, std::memory_order_acq_rel)) doorbell_.ring();
 }
 

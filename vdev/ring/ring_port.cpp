@@ -72,7 +72,6 @@ Result<std::unique_ptr<gate::Backend>> RingPort::open_backend(gate::Session& ses
 void RingPort::session_over() {
   report_faults();
   session_backend_ = nullptr;
-  reported_faults_.assign(reported_faults_.size(), {});
   GuestPort::session_over();
 }
 
@@ -108,22 +107,22 @@ void RingPort::report_faults() {
 
 void RingPort::report_fault(uint16_t vring, Walk& walk) {
   Reported& reported = reported_faults_[vring];
-  const Fault stuck = walk.stuck.load(std::memory_order_acquire);
-  if (stuck != Fault::none && !std::exchange(reported.stuck, true)) {
+  const Fault last = walk.last_fault.load(std::memory_order_relaxed);
+  const uint32_t stops = walk.stops.load(std::memory_order_acquire);
+  if (std::exchange(reported.stops, stops) != stops) {
     environment_.events.emit("ring.stuck", {{"port", name()},
                                             {"session", session_id()},
                                             {"queue", vring},
-                                            {"because", to_string(stuck)}});
+                                            {"because", to_string(last)}});
     if (session_backend_) session_backend_->report_error(vring);
   }
-  if (stuck == Fault::none) reported.stuck = false;
   const uint64_t faults = walk.faults.load(std::memory_order_relaxed);
   const uint64_t now = now_ns();
   if (faults == reported.faults || (reported.at_ns != 0 && now - reported.at_ns < kBetweenReportsNs)) return;
   environment_.events.emit("ring.fault", {{"port", name()},
                                           {"session", session_id()},
                                           {"queue", vring},
-                                          {"fault", to_string(walk.last_fault.load(std::memory_order_relaxed))},
+                                          {"fault", to_string(last)},
                                           {"head", walk.last_head.load(std::memory_order_relaxed)},
                                           {"count", faults - reported.faults}});
   reported.faults = faults;

@@ -85,7 +85,7 @@ class RingPort final : public gate::GuestPort, public SessionUser {
   struct Reported {
     uint64_t faults = 0;
     uint64_t at_ns = 0;
-    bool stuck = false;
+    uint32_t stops = 0;
   };
   std::vector<Reported> reported_faults_;
 };

@@ -24,6 +24,7 @@ struct alignas(64) Walk {
 
   // worker: written; control: read
   std::atomic<Fault> stuck = Fault::none;  // the ring is not walked until it starts again
+  std::atomic<uint32_t> stops = 0;         // how often it got stuck
   std::atomic<Fault> last_fault = Fault::none;
   std::atomic<uint16_t> last_head = 0;
   std::atomic<uint64_t> faults = 0;     // buffers that were given back unused, and rings that stopped

@@ -32,7 +32,7 @@ class Sink {
       Fault fault = Fault::none;
       const uint16_t waiting = ring_.peek(cursor_, scratch_.put_buffers.data(), most, &record_, fault);
       if (fault != Fault::none) [[unlikely]]
-        faults.note(fault, 0);
+        faults.note(fault, scratch_.put_buffers[0].id);
       if (waiting == 0) break;
       used_ = 0;
       outcome.more = false;

@@ -48,7 +48,7 @@ class Source {
     Fault fault = Fault::none;
     scratch_.taken = ring_.peek(cursor_, scratch_.taken_buffers.data(), kBurst, &record_, fault);
     if (fault != Fault::none) [[unlikely]]
-      faults.note(fault, 0);
+      faults.note(fault, scratch_.taken_buffers[0].id);
     if (scratch_.taken == 0) return 0;
     std::array<const std::byte*, kBurst> at;
     for (uint16_t i = 0; i < scratch_.taken; ++i) at[i] = locate(scratch_.taken_buffers[i]);

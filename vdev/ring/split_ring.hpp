@@ -97,12 +97,12 @@ inline uint16_t SplitRing::peek(Cursor& cursor, Buffer* buffers, uint16_t most, 
   const auto mask = static_cast<uint16_t>(size_ - 1);
   for (uint16_t i = 0; i < count; ++i) {
     const uint16_t id = load_once(&entries()[(cursor.next + i) & mask]);
+    buffers[i].id = id;
     if (id >= size_) [[unlikely]] {
       if (i == 0) fault = Fault::head;
       count = i;
       break;
     }
-    buffers[i].id = id;
     rte_prefetch0(descriptor(id));
   }
   for (uint16_t i = 0; i < count; ++i) {
@@ -118,7 +118,7 @@ inline uint16_t SplitRing::peek(Cursor& cursor, Buffer* buffers, uint16_t most, 
 }
 
 inline void SplitRing::give_back(Cursor& cursor, const Buffer* buffers, const uint32_t* lengths, uint16_t count,
-                                 gate::RingRecord* /*record*/) const {
+                                 gate::RingRecord* record) const {
   const auto mask = static_cast<uint16_t>(size_ - 1);
   for (uint16_t i = 0; i < count; ++i) {
     auto* element = reinterpret_cast<uint64_t*>(&elements()[(cursor.next + i) & mask]);
@@ -127,6 +127,7 @@ inline void SplitRing::give_back(Cursor& cursor, const Buffer* buffers, const ui
   const uint16_t first = cursor.next;
   cursor.next = static_cast<uint16_t>(first + count);
   store_release(&used_->index, cursor.next);
+  if (record) record->set_position(cursor.next, size_);
   if (!log_.log) [[likely]]
     return;
   for (uint16_t i = 0; i < count; ++i) log_.mark(log_.ring + 4 + 8u * ((first + i) & mask), 8);

@@ -37,6 +37,7 @@ class RunOptions:
     backend: str = "testbed-switch"
     as_json: bool = False
     keep_going: bool = False
+    datapath: str | None = None
 
 
 def run(jobs: Sequence[Job], options: RunOptions) -> int:
@@ -196,4 +197,6 @@ class _Run:
             command += ["--cell", f"{key}={value}"]
         if self._options.backend != "testbed-switch":
             command += ["--backend", self._options.backend]
+        if self._options.datapath is not None:
+            command += ["--datapath", self._options.datapath]
         return command

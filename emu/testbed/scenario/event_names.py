@@ -7,7 +7,7 @@ EVENTS = frozenset(
     process.started process.stopping process.spawned process.exited eal.up pool.up control.up
     switch.ready plan.published queue.moved port.added port.removed port.failed
     session.connected session.message session.negotiated session.changed session.refused session.up
-    session.first_packet session.down queue.changed ring.resumed ring.stuck fdb.moved
+    session.first_packet session.down queue.changed ring.fault ring.resumed ring.stuck fdb.moved
     link.up link.down port.forgetful load.ready frontend.opened frontend.retrying frontend.failed
     guest.started guest.reset guest.rebooted guest.shutdown
     frontend.link flow.moving flow.outage agent.ready kernel.error guest.link guest.panicked guest.died label

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -17,6 +17,7 @@ from testbed.scenario.model import Scenario
 from testbed.scenario.references import problems
 from testbed.scenario.source import Source, load_source, parse_source
 from testbed.scenario.template import TemplateError, render, resolve_let
+from testbed.scenario.topology import Datapath
 
 MOST_CELLS = 4096
 _UNRENDERED = ("let", "matrix", "except")
@@ -63,14 +64,18 @@ class Job:
     left_out: list[LeftOut]
 
 
-def load_jobs(paths: Iterable[FilePath], cells: Mapping[str, str]) -> list[Job]:
-    """Raises ScenarioError with the mistakes of all files."""
+def load_jobs(
+    paths: Iterable[FilePath], cells: Mapping[str, str], datapath: Datapath | None = None
+) -> list[Job]:
+    """Raises ScenarioError with the mistakes of all files. `datapath`: of switches that do not say."""
     jobs: list[Job] = []
     mistakes: list[Mistake] = []
     for path in paths:
         try:
             file = load_scenario(path)
             chosen = file.select(cells)
+            if datapath is not None:
+                chosen = [replace(entry, scenario=entry.scenario.walked_by(datapath)) for entry in chosen]
             jobs.append(Job(file, chosen, [entry for entry in file.left_out if selected(entry.cell, cells)]))
         except ScenarioError as error:
             mistakes += error.mistakes

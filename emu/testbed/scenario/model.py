@@ -13,7 +13,7 @@ from testbed.run.steps.registry import AnyStep
 from testbed.run.steps.wire import OnSockets
 from testbed.scenario.expect import Expectation
 from testbed.scenario.fields import DurationNs, Model, Name, Reference, Scalar, at
-from testbed.scenario.topology import Flow, Frontend, NicPort, Qemu, Switch, VhostPort
+from testbed.scenario.topology import Datapath, Flow, Frontend, NicPort, Qemu, Switch, VhostPort
 from testbed.scenario.virtio_names import named_by
 from testbed.scenario.walk import walk_steps
 
@@ -68,6 +68,14 @@ class Scenario(Model):
 
     def all_switches(self) -> dict[str, Switch]:
         return {SWITCH: self.switch} if self.switch is not None else dict(self.switches)
+
+    def walked_by(self, datapath: Datapath) -> Scenario:
+        """With that datapath wherever the file does not say."""
+        walked = {
+            name: spec if "datapath" in spec.model_fields_set else spec.but(datapath=datapath)
+            for name, spec in self.all_switches().items()
+        }
+        return self.but(switch=walked[SWITCH]) if self.switch is not None else self.but(switches=walked)
 
     def port_name(self, switch: str, port: str) -> str:
         """As the file refers to it: p0, or a.p0 where there are several switches."""

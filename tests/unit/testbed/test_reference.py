@@ -12,7 +12,6 @@ from testbed.scenario import reference_examples as examples
 from testbed.scenario.expect import Expectation
 from testbed.scenario.fields import Model
 from testbed.scenario.load import load_scenario, parse_scenario
-from testbed.scenario.mistakes import ScenarioError
 from testbed.scenario.reference import DOCUMENT, rewritten
 
 ROOT = Path(__file__).parents[3]
@@ -52,7 +51,6 @@ def test_every_expectation_has_an_example_that_loads(kind: str) -> None:
     steps = f"steps:\n  - {examples.STEPS['log']}\n"  # what dirty_log is about
     (cell,) = parse_scenario(f"{examples.HOST}{steps}expect:\n  - {examples.EXPECTATIONS[kind]}\n").cells
     assert [entry.kind for entry in cell.scenario.expect] == [kind]
-
 
 
 class Silent(Model):

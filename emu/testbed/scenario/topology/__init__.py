@@ -9,7 +9,7 @@ from pydantic import Field
 from testbed.scenario.topology.driver import Driver
 from testbed.scenario.topology.flow import Flow
 from testbed.scenario.topology.frontend import Qemu, VirtioUser
-from testbed.scenario.topology.roles import Ring, Role, opposite
+from testbed.scenario.topology.roles import Datapath, Ring, Role, opposite
 from testbed.scenario.topology.switch import (
     Brick,
     CaptureBrick,
@@ -30,6 +30,7 @@ Frontend = Annotated[VirtioUser | Qemu | Driver, Field(discriminator="type")]
 __all__ = [
     "Brick",
     "CaptureBrick",
+    "Datapath",
     "Driver",
     "Edge",
     "Flow",

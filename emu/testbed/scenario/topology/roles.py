@@ -10,3 +10,6 @@ Ring = Literal["split", "packed"]
 
 def opposite(role: Role) -> Role:
     return "server" if role == "client" else "client"
+
+
+Datapath = Literal["library", "ring"]  # who walks a guest's rings: DPDK's vhost library, or the switch itself

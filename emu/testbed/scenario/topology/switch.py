@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from testbed.scenario.fields import DurationNs, Mac, MemoryMb, Model, Name, Reference
 from testbed.scenario.mistakes import unknown_name
-from testbed.scenario.topology.roles import Role
+from testbed.scenario.topology.roles import Datapath, Role
 
 # sizeof(sockaddr_un.sun_path) is 108 with its final zero: unix(7).
 LONGEST_SOCKET_PATH = 107
@@ -67,12 +67,6 @@ class CaptureBrick(Model):
 
 
 Brick = Annotated[SwitchBrick | HubBrick | CaptureBrick, Field(discriminator="type")]
-
-
-Datapath = Annotated[
-    Literal["library", "ring"],
-    Field(description="who walks a guest's rings: DPDK's vhost library, or the switch itself"),
-]
 
 
 class VhostPort(Model):
@@ -157,7 +151,10 @@ class Sabotage(Model):
 class Switch(Model):
     """A testbed-switch process, or what `--backend` puts in its place."""
 
-    datapath: Datapath = Field("library", description="who walks the rings of ports that do not say")
+    datapath: Datapath = Field(
+        "library",
+        description="who walks the rings of ports that do not say: DPDK's vhost library, or the switch itself",
+    )
     workers: int = Field(1, ge=1, le=16, description="polling threads; ports are shared out among them")
     memory: MemoryMb | None = Field(
         None, description="of the process, for packets and tables; 64M when absent, more starts slower"
