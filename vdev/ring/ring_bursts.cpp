@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "vdev/gate/call.hpp"
 #include "vdev/ring/ring_port.hpp"
 #include "vdev/ring/sink.hpp"
 #include "vdev/ring/source.hpp"
@@ -29,7 +30,7 @@ class Turn {
 template <typename Ring>
 void call_if_wanted(const Lane& lane, const Ring& ring, const typename Ring::Cursor& before,
                     const typename Ring::Cursor& now) {
-  if (lane.call && ring.wants_call(before, now)) ::eventfd_write(lane.call->get(), 1);
+  if (lane.call && ring.wants_call(before, now)) gate::call_driver(lane.call->get());
 }
 
 // A gratuitous RARP frame (RFC 903): "I am at", from and to the same address.

@@ -1,10 +1,9 @@
 #include "vdev/ring/ring_session.hpp"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <algorithm>
 
+#include "vdev/gate/call.hpp"
 #include "vdev/gate/rules/request_shape.hpp"
 #include "vdev/wire/virtio_features.hpp"
 #include "vdev/wire/virtio_net.hpp"
@@ -182,7 +181,7 @@ void RingSession::enable(uint16_t index, bool on) {
 }
 
 void RingSession::report_error(uint16_t vring) const {
-  if (vrings_[vring].error) ::eventfd_write(vrings_[vring].error->get(), 1);
+  if (vrings_[vring].error) gate::call_driver(vrings_[vring].error->get());
 }
 
 std::vector<bool> RingSession::enabled() const {

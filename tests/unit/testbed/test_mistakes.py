@@ -25,7 +25,7 @@ TOPOLOGY = [
     (
         ("p1: {type: vhost, role: client,", "p1: {type: vhost, rolle: client,"),
         "x.yaml:7: switch.ports.p1.rolle: unknown key 'rolle'; did you mean 'role'?; "
-        "there are type, role, queues, path, deadline, to",
+        "there are type, role, queues, path, datapath, deadline, to",
     ),
     (
         ("role: client, to: lan}\nfrontends", "role: master, to: lan}\nfrontends"),
@@ -73,7 +73,7 @@ TOPOLOGY = [
     ),
     (
         ("  ports:", "  datapath: rings\n  ports:"),
-        "x.yaml:5: switch.datapath: 'rings' is none of library, ring",
+        "x.yaml:5: switch.datapath: 'rings' is not known here; write library or ring; did you mean 'ring'?",
     ),
     (
         ("  ports:", "  edges: [[p0, lan], [lan, tap.west]]\n  ports:"),
