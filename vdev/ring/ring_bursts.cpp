@@ -101,15 +101,20 @@ void RingPort::give_back(WorkerContext& worker, const SessionView& view, const L
   call_if_wanted(lane, ring, before, cursor);
 }
 
-TxOutcome RingPort::transmit(WorkerContext& worker, uint16_t queue, Packet* const* packets, uint16_t count) {
+uint16_t RingPort::lanes() const {
+  const SessionView* view = view_.load(std::memory_order_acquire);
+  return view == nullptr ? uint16_t{0} : static_cast<uint16_t>(view->outlets.size());
+}
+
+TxOutcome RingPort::transmit(WorkerContext& worker, uint16_t lane, Packet* const* packets, uint16_t count) {
   const SessionView* view = view_.load(std::memory_order_acquire);
   if (view == nullptr) return {0, 0, DropReason::port_down};
   if (view->outlets.empty()) return {0, 0, DropReason::queue_disabled};
   const uint16_t pair =
-      view->outlets.size() == 1 ? view->outlets[0] : view->outlets[queue % view->outlets.size()];
-  const Lane& lane = view->transmit[pair];
-  return view->packed ? transmit_to(worker, *view, pair, lane.packed, lane.walk->packed, packets, count)
-                      : transmit_to(worker, *view, pair, lane.split, lane.walk->split, packets, count);
+      view->outlets.size() == 1 ? view->outlets[0] : view->outlets[lane % view->outlets.size()];
+  const Lane& to = view->transmit[pair];
+  return view->packed ? transmit_to(worker, *view, pair, to.packed, to.walk->packed, packets, count)
+                      : transmit_to(worker, *view, pair, to.split, to.walk->split, packets, count);
 }
 
 template <typename Ring>
