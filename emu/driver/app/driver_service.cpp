@@ -30,6 +30,7 @@ DriverService::DriverService(boost::asio::io_context& io, RpcServer& rpc, EventL
   session_method("driver.messages", command::messages);
   session_method("driver.log", command::log);
   session_method("driver.resize", command::resize);
+  session_method("driver.block", command::block);
   session_method("driver.migrate", command::migrate);
   session_method("driver.migrate_cancel", command::cancel_migration);
   session_method("driver.migration", command::migration);

@@ -68,6 +68,7 @@ Result<json> migrate(Frontend& frontend, const json& params);
 Result<json> cancel_migration(Frontend& frontend, const json& params);
 Result<json> migration(Frontend& frontend, const json& params);
 Result<json> resize(Frontend& frontend, const json& params);
+Result<json> block(Frontend& frontend, const json& params);
 
 Result<json> chain(Frontend& frontend, const json& params);
 Result<json> kick(Frontend& frontend, const json& params);

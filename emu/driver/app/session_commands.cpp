@@ -1,4 +1,7 @@
 // Methods that run on the thread of a frontend's session.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "core/base/clock.hpp"
 #include "core/base/options.hpp"
 #include "emu/driver/app/driver_service.hpp"
@@ -210,11 +213,30 @@ Result<json> migration(Frontend& frontend, const json&) {
   return frontend.migration();
 }
 
-Result<json> resize(Frontend& frontend, const json& params) {
+namespace {
+
+Result<int> named_fd(Frontend& frontend, const json& params) {
   const auto found = frontend.descriptors().find(params.value("fd", ""));
   if (found == frontend.descriptors().end()) return fail(Errc::not_found, "no descriptor has that name");
-  if (::ftruncate(found->second.get(), static_cast<off_t>(params.value("size", uint64_t{0}))) != 0)
+  return found->second.get();
+}
+
+}  // namespace
+
+Result<json> resize(Frontend& frontend, const json& params) {
+  const auto fd = named_fd(frontend, params);
+  if (!fd) return tl::unexpected(fd.error());
+  if (::ftruncate(*fd, static_cast<off_t>(params.value("size", uint64_t{0}))) != 0)
     return fail_errno("ftruncate", errno);
+  return json::object();
+}
+
+// The flag belongs to the open file, so this is done to the backend's descriptor as well.
+Result<json> block(Frontend& frontend, const json& params) {
+  const auto fd = named_fd(frontend, params);
+  if (!fd) return tl::unexpected(fd.error());
+  const int flags = ::fcntl(*fd, F_GETFL);
+  if (flags < 0 || ::fcntl(*fd, F_SETFL, flags & ~O_NONBLOCK) != 0) return fail_errno("fcntl", errno);
   return json::object();
 }
 

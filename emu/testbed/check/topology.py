@@ -98,7 +98,7 @@ RESETTING = frozenset({"kill", "restart", "shutdown", "reboot", "reset", "reload
 
 # Steps that put chains of their own into a driver's rings, change them behind its back, or say something else of them to
 # the backend than stands in them.
-_BY_HAND = frozenset({"chain", "poke", "flip", "send", "handshake", "resize"})
+_BY_HAND = frozenset({"chain", "poke", "flip", "send", "handshake", "resize", "block"})
 
 
 def by_hand(evidence: Evidence, frontend: str) -> bool:

@@ -14,7 +14,7 @@ _MOST_OF_A_GUEST = (0, 4096, 65536, 1 << 20, 4 << 20, 64 << 20)
 
 
 def sequence(dice: Dice, attacker: str) -> list[Document]:
-    make = dice.among({_logging: 3, _memory: 3, _ring_again: 3, _features: 1})
+    make = dice.among({_logging: 3, _memory: 3, _ring_again: 3, _features: 1, _notifier: 1})
     return make(dice, attacker)
 
 
@@ -81,3 +81,13 @@ def _features(dice: Dice, attacker: str) -> list[Document]:
     bits = values.ORDINARY_FEATURES ^ 1 << dice.choose(values.FEATURE_BITS)
     changed = {"from": attacker, "message": "SET_FEATURES", "payload": bits, "need_reply": dice.one_in(2)}
     return [{"send": changed}, {"rings": {"on": attacker, "fresh": dice.one_in(2)}}]
+
+
+def _notifier(dice: Dice, attacker: str) -> list[Document]:
+    """A call descriptor whose counter is full, and that waits for somebody to empty it."""
+    call = {"from": attacker, "message": "SET_VRING_CALL", "payload": {"index": dice.choose((0, 1))}}
+    return [
+        {"send": {**call, "fds": ["full eventfd as bell"], "need_reply": dice.one_in(2)}},
+        {"block": {"on": attacker, "fd": "bell"}},
+        {"run": "2ms"},
+    ]

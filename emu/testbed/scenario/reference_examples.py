@@ -63,6 +63,7 @@ STEPS = {
     "poke": "poke: {on: d3, at: avail1+2, bytes: ffff}",
     "flip": 'flip: {on: d3, at: desc1+8, values: ["40000000", "ffffffff"]}',
     "resize": "resize: {on: d3, fd: table, size: 0}",
+    "block": "block: {on: d3, fd: bell}",
     "virtqueue": "virtqueue: {on: d3, queue: 0, enabled: false}",
     "rings": "rings: {on: d3, fresh: true}",
     "cut": "cut: {port: p0, after_message: 7}",
@@ -83,7 +84,8 @@ STEPS = {
 
 # A step that has to stand before the example.
 BEFORE = {
-    "resize": "send: {from: d3, message: SET_LOG_BASE, payload: {size: 8192}, fds: [memfd 8192 as table]}"
+    "resize": "send: {from: d3, message: SET_LOG_BASE, payload: {size: 8192}, fds: [memfd 8192 as table]}",
+    "block": "send: {from: d3, message: SET_VRING_CALL, payload: {index: 0}, fds: [full eventfd as bell]}",
 }
 
 EXPECTATIONS = {

@@ -60,6 +60,7 @@ STEPS = [
     ("poke: {on: f1, at: buf0.end, bytes: ff}", "poke.at: 'buf0.end' is no address"),
     ("flip: {on: f1, at: buf0, values: [\"00\", \"0000\"]}", "flip.values: have to be equally long, 1 to 8 octets"),
     ("resize: {on: f1, fd: table, size: 0}", "resize.fd: no descriptor 'table'; there are none"),
+    ("block: {on: f1, fd: bell}", "block.fd: no descriptor 'bell'; there are none"),
     ("virtqueue: {on: f1, queue: 1, posting: false}",
      "virtqueue.posting: virtqueue 1 sends; receive buffers are posted on even ones"),
     ("log: {on: f1, do: toggle}", "log.do: toggles how often and how long? write `every: 50ms, for: 2s`"),

@@ -129,7 +129,7 @@ STEPS = [
     ("kill: swich", "steps[0].kill: no actor 'swich'; there are f0, f1, switch; did you mean 'switch'?"),
     ("kil: switch", "steps[0].kil: no step 'kil'; did you mean 'kill'?; there are run, wait, start, kill, stop, continue, "
      "restart, shutdown, disconnect, apply, set, exec, reboot, reset, reload, queues, connect, "
-     "handshake, send, hang_up, chain, kick, poke, flip, resize, virtqueue, rings, log, migrate, cut, hold, "
+     "handshake, send, hang_up, chain, kick, poke, flip, resize, block, virtqueue, rings, log, migrate, cut, hold, "
      "delay, drop_reply, duplicate_reply, lose_fd, corrupt, slow, heal, label, repeat, parallel, random"),
     ("kill", "steps[0]: 'kill' is no step; write `kill: ...`"),
     ("[kill]", "steps[0]: is no step; write one like `run: 2s`"),

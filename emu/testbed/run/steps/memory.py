@@ -1,4 +1,4 @@
-"""chain, poke, flip, resize: what a driver's guest writes into its memory, whoever reads it."""
+"""chain, poke, flip, resize, block: what a driver's guest writes into its memory, whoever reads it."""
 
 from __future__ import annotations
 
@@ -139,13 +139,11 @@ class Flip(OnDriver):
             await hand.flip(guest_address(self.at_), self.values, self.hz)
 
 
-class Resize(OnDriver):
-    """Changes the size of a descriptor's file that was given to the backend under a name (`fds: [memfd 8192 as table]`)."""
+class OnDescriptor(OnDriver):
+    """Of a descriptor that was given to the backend under a name."""
 
-    kind: ClassVar[str] = "resize"
     on: Reference = Field(description="the driver frontend")
     fd: str = Field(min_length=1, description="its name")
-    size: Number64 = Field(description="octets from now on")
 
     def problems(self, names: Names) -> Iterator[Problem]:
         yield from super().problems(names)
@@ -153,9 +151,26 @@ class Resize(OnDriver):
         if self.fd not in kept:
             yield ("fd",), unknown_name("descriptor", self.fd, kept)
 
+
+class Resize(OnDescriptor):
+    """Changes the size of a descriptor's file that was given to the backend under a name (`fds: [memfd 8192 as table]`)."""
+
+    kind: ClassVar[str] = "resize"
+    size: Number64 = Field(description="octets from now on")
+
     async def execute(self, run: Run) -> None:
         async with run.fault(self.kind, [self.on]):
             await run.hand(self.on).do(f"resize {self.fd}", "resize", {"fd": self.fd, "size": self.size})
+
+
+class Block(OnDescriptor):
+    """Makes a descriptor blocking that was given to the backend under a name (`fds: [full eventfd as bell]`)."""
+
+    kind: ClassVar[str] = "block"
+
+    async def execute(self, run: Run) -> None:
+        async with run.fault(self.kind, [self.on]):
+            await run.hand(self.on).do(f"block {self.fd}", "block", {"fd": self.fd})
 
 
 class Kick(OnDriver):

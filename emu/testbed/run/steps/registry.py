@@ -12,7 +12,7 @@ from testbed.run.steps.control import Parallel, Random, Repeat
 from testbed.run.steps.guest import Exec, Reboot, Reload, Reset
 from testbed.run.steps.life import Continue, Kill, Restart, Shutdown, Start, Stop
 from testbed.run.steps.log import Log
-from testbed.run.steps.memory import Chain, Flip, Kick, Poke, Resize, Rings, Virtqueue
+from testbed.run.steps.memory import Block, Chain, Flip, Kick, Poke, Resize, Rings, Virtqueue
 from testbed.run.steps.migrate import Migrate
 from testbed.run.steps.raw import Connect, Handshake, HangUp, Send
 from testbed.run.steps.timing import Label, RunFor, Wait
@@ -58,6 +58,7 @@ STEPS: dict[str, type[Step]] = {
         Poke,
         Flip,
         Resize,
+        Block,
         Virtqueue,
         Rings,
         Log,
