@@ -1,0 +1,270 @@
+// Frames go through our rings from guest to guest, over many laps and every kind of ring, and nothing else
+// happens.
+#include "pipe.hpp"
+
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+namespace testbed::ring::test {
+namespace {
+
+struct Case {
+  driver::RingOptions ring;
+  bool mergeable = false;
+  uint16_t header = 12;
+  bool logged = false;
+  friend std::ostream& operator<<(std::ostream& out, const Case& c) {
+    return out << (c.ring.packed ? "packed " : "split ") << c.ring.size << " first " << c.ring.first
+               << (c.ring.indirect ? " indirect" : "") << (c.ring.in_order ? " in-order" : "")
+               << (c.ring.event_idx ? " event-idx" : "") << (c.mergeable ? " mergeable" : "") << " header "
+               << c.header << (c.logged ? " logged" : "");
+  }
+};
+
+constexpr uint16_t kChain = 8;
+
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (unsigned bits = 0; bits < 8; ++bits) {
+    const bool indirect = bits & 1, event_idx = bits & 2, mergeable = bits & 4;
+    unsigned turn = bits;
+    const auto add = [&](uint16_t size, bool packed, uint16_t first) {
+      const bool legacy = !packed && !mergeable && turn % 2 == 0;
+      all.push_back({{size, packed, indirect, event_idx, turn % 3 == 0, kChain, first},
+                     mergeable,
+                     uint16_t(legacy ? 10 : 12),
+                     turn % 4 == 1});
+      ++turn;
+    };
+    for (const uint16_t size : {1, 2, 4, 32, 256})
+      for (const uint16_t first : {0, 65530, 32767}) add(size, false, first);
+    for (const uint16_t size : {1, 2, 3, 7, 32, 64, 257})
+      for (const uint16_t first : {0x8000, 0, 1, 0x8001, 0x8006})
+        if ((first & 0x7fff) < size) add(size, true, first);
+  }
+  all.push_back({{32768, false, false, true, false, kChain, 40000}, true});
+  all.push_back({{32768, true, false, true, false, kChain, 0xffff}, true});
+  return all;
+}
+
+template <typename Ring>
+class Pipe {
+ public:
+  explicit Pipe(const Case& c)
+      : case_(c),
+        from_({c.ring, c.header, c.mergeable, c.logged}),
+        to_({c.ring, c.header, c.mergeable, c.logged}),
+        sender_(from_, c.ring.size + c.ring.first),
+        receiver_(to_, c.ring.size * 3u + c.ring.first),
+        out_(from_.make_ring<Ring>()),
+        in_(to_.make_ring<Ring>()),
+        out_cursor_(out_.resume(c.ring.first)),
+        in_cursor_(in_.resume(c.ring.first)) {}
+
+  void run(uint64_t buffers) {
+    while (sender_.returned() < buffers || receiver_.returned() < buffers) {
+      offer();
+      burst();
+      if (sender_.pick(0, 2) > 0) sender_.reap();
+      if (receiver_.pick(0, 2) > 0) receiver_.reap();
+    }
+    BOOST_TEST(forwarded_ > 0u);
+  }
+
+ private:
+  size_t most() const { return case_.ring.indirect ? kChain : std::min<size_t>(kChain, case_.ring.size); }
+
+  void offer() {
+    for (size_t i = sender_.pick(0, 40); i > 0; --i) {
+      const size_t longest = sender_.pick(0, 9) == 0 && !case_.mergeable ? 9000 : 1500;
+      const size_t length = sender_.pick(0, 3) == 0 ? sender_.pick(0, 130) : sender_.pick(14, longest);
+      const Octets frame = made_frame(length, ++serial_);
+      Octets contents(case_.header, std::byte(0xee));
+      contents.insert(contents.end(), frame.begin(), frame.end());
+      if (!sender_.post(static_cast<uint32_t>(contents.size()), most(), false, contents)) break;
+      sender_.waiting().back().frame = frame;
+    }
+    from_.driver().publish();
+    for (size_t i = receiver_.pick(0, 40); i > 0; --i) {
+      const size_t room = case_.mergeable ? receiver_.pick(200, 2000)
+                                          : receiver_.pick(receiver_.pick(0, 4) == 0 ? 12 : 1600, 9100);
+      if (!receiver_.post(static_cast<uint32_t>(room), most(), true)) break;
+    }
+    to_.driver().publish();
+  }
+
+  // Frames the source finds in one look: a burst, or what the undo log of a packed ring holds.
+  uint16_t in_sight() {
+    uint16_t count = 0;
+    size_t slots = 0;
+    for (const Posted& posted : sender_.waiting()) {
+      if (count == kBurst) break;
+      slots += posted.slots;
+      if (case_.ring.packed && slots > gate::RingRecord::kUndo && count > 0) break;
+      ++count;
+    }
+    return count;
+  }
+
+  void burst() {
+    poke_event(from_, sender_);
+    from_.copy_to(from_image_);
+    std::array<Packet, kBurst> packets;
+    Faults faults;
+    Source<Ring> source(out_, out_cursor_, from_.terms, scratch_, from_.record());
+    const uint16_t count = source.take(packets.data(), faults);
+    BOOST_TEST_REQUIRE(count == in_sight());
+    for (uint16_t i = 0; i < count; ++i) check(packets[i], sender_.waiting()[i].frame);
+    forward(packets, count, faults);
+    BOOST_TEST_REQUIRE(faults.count == 0);
+    BOOST_REQUIRE(from_.is(from_image_));
+    if (count > 0) give_back(source, count);
+  }
+
+  void check(const Packet& packet, const Octets& frame) {
+    BOOST_TEST_REQUIRE(packet.length == frame.size());
+    BOOST_TEST_REQUIRE(packet.head_length == std::min<size_t>(frame.size(), kHeadBytes));
+    Octets seen(frame.size());
+    BOOST_TEST_REQUIRE(copy_frame(packet, seen.data(), 65536) == frame.size());
+    BOOST_REQUIRE(seen == frame);
+  }
+
+  void give_back(Source<Ring>& source, uint16_t count) {
+    for (uint16_t i = 0; i < count; ++i) {
+      const Posted posted = sender_.give_back(0);
+      out_model_.expect(from_image_, posted.token, 0, posted.slots);
+    }
+    const auto was = out_cursor_;
+    source.give_back();
+    BOOST_REQUIRE(from_.is(from_image_));
+    check_call(from_, out_, was, out_cursor_, out_model_);
+  }
+
+  // -- The receiver: what put() does with these frames, frame by frame.
+  void forward(std::array<Packet, kBurst>& packets, uint16_t count, Faults& faults) {
+    std::array<Packet*, kBurst> all;
+    for (uint16_t i = 0; i < count; ++i) all[i] = &packets[i];
+    for (uint16_t next = 0; next < count;) {
+      poke_event(to_, receiver_);
+      to_.copy_to(to_image_);
+      uint16_t sent = next;
+      bool refused = false;
+      while (sent < count && receive(sender_.waiting()[sent].frame, refused)) ++sent;
+      const auto was = in_cursor_;
+      Sink<Ring> sink(in_, in_cursor_, to_.terms, scratch_, to_.record());
+      const auto outcome = sink.put(all.data() + next, static_cast<uint16_t>(count - next), faults);
+      BOOST_TEST_REQUIRE(outcome.sent == sent - next);
+      BOOST_TEST_REQUIRE(outcome.more == refused);
+      if (sent < count)
+        BOOST_TEST((outcome.reason == (refused ? DropReason::too_big : DropReason::ring_full)));
+      BOOST_REQUIRE(to_.is(to_image_));
+      check_call(to_, in_, was, in_cursor_, in_model_);
+      forwarded_ += outcome.sent;
+      if (!refused) return;
+      next = static_cast<uint16_t>(sent + 1);
+    }
+  }
+
+  // How many buffers from the front a frame takes. 0: it does not go in.
+  size_t needed(size_t octets, bool& refused) {
+    auto& waiting = receiver_.waiting();
+    if (waiting.empty()) return 0;
+    if (!case_.mergeable) {
+      refused = waiting.front().octets < octets;
+      return refused ? 0 : 1;
+    }
+    size_t room = 0;
+    for (size_t i = 0; i < waiting.size(); ++i)
+      if ((room += waiting[i].octets) >= octets) return i + 1;
+    return 0;
+  }
+
+  bool receive(const Octets& frame, bool& refused) {
+    Octets all(case_.header, std::byte{0});
+    const size_t buffers = needed(all.size() + frame.size(), refused);
+    if (buffers == 0) return false;
+    if (case_.header == 12) all[10] = std::byte(uint8_t(buffers));
+    all.insert(all.end(), frame.begin(), frame.end());
+    std::span<const std::byte> rest(all);
+    for (size_t i = 0; i < buffers; ++i) {
+      const auto here =
+          static_cast<uint32_t>(std::min<size_t>(receiver_.waiting().front().octets, rest.size()));
+      const Posted posted = receiver_.give_back(here);
+      std::span<const std::byte> part = rest.first(here);
+      for (const auto& segment : posted.segments) {
+        const auto now = part.first(std::min<size_t>(segment.length, part.size()));
+        to_.expect(to_image_, segment.gpa, now);
+        part = part.subspan(now.size());
+      }
+      rest = rest.subspan(here);
+      in_model_.expect(to_image_, posted.token, here, posted.slots);
+    }
+    return true;
+  }
+
+  // -- Notifications: a driver that wants to be called at some place not far from where the device is.
+  void poke_event(Guest& guest, Owner& owner) {
+    const bool packed = case_.ring.packed;
+    const auto near = static_cast<uint16_t>((&guest == &from_ ? out_model_ : in_model_).position() +
+                                            owner.pick(0, 40) - 10);
+    const uint64_t area = guest.place.available;
+    const uint16_t flags = static_cast<uint16_t>(owner.pick(0, packed ? 2 : 1));
+    Octets octets(2);
+    std::memcpy(octets.data(), &flags, 2);
+    guest.write(area + (packed ? 2 : 0), octets);
+    uint16_t event = near;
+    if (packed) {
+      const uint16_t slot = static_cast<uint16_t>((near & 0x7fff) % case_.ring.size);
+      event = static_cast<uint16_t>(slot | (owner.pick(0, 1) ? 0x8000 : 0));
+    }
+    std::memcpy(octets.data(), &event, 2);
+    guest.write(area + (packed ? 0 : 4 + 2ull * case_.ring.size), octets);
+  }
+
+  // Virtio 1.2, 2.7.7.2 and 2.8.10: at the event, if there is one; else as the flags say.
+  void check_call(const Guest& guest, const Ring& ring, const typename Ring::Cursor& was,
+                  const typename Ring::Cursor& now, UsedModel& model) {
+    const std::vector<uint16_t> passed = model.take_passed();
+    if (passed.empty()) return;
+    const auto word = [&](uint64_t at) {
+      uint16_t value;
+      std::memcpy(&value, guest.read(guest.place.available + at, 2).data(), 2);
+      return value;
+    };
+    const uint16_t flags = word(case_.ring.packed ? 2 : 0);
+    const bool by_event = case_.ring.event_idx && (!case_.ring.packed || flags == 2);
+    const uint16_t event = word(case_.ring.packed ? 0 : 4 + 2ull * case_.ring.size);
+    const bool wanted =
+        by_event ? std::find(passed.begin(), passed.end(), event) != passed.end() : flags != 1;
+    BOOST_TEST_REQUIRE(ring.wants_call(was, now) == wanted);
+  }
+
+  const Case case_;
+  Guest from_, to_;
+  Owner sender_, receiver_;
+  Ring out_, in_;
+  typename Ring::Cursor out_cursor_, in_cursor_;
+  UsedModel out_model_{from_}, in_model_{to_};
+  Scratch scratch_;
+  Octets from_image_, to_image_;
+  uint64_t serial_ = 0, forwarded_ = 0;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(pipe)
+
+BOOST_DATA_TEST_CASE(frames_come_out_as_they_went_in_and_nothing_else_is_written,
+                     boost::unit_test::data::make(cases()), c) {
+  // Several times round the small rings; the large ones begin shortly before their wrap.
+  const uint64_t buffers = std::min<uint64_t>(3000, std::max<uint64_t>(300, 5ull * c.ring.size));
+  if (c.ring.packed)
+    Pipe<PackedRing>(c).run(buffers);
+  else
+    Pipe<SplitRing>(c).run(buffers);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace testbed::ring::test
