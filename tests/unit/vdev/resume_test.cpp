@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "ring_model.hpp"
+#include "tests/support/effort.hpp"
 
 using namespace testbed;
 using namespace testbed::test;
@@ -81,7 +82,7 @@ BOOST_AUTO_TEST_SUITE(packed_resume)
 
 BOOST_AUTO_TEST_CASE(with_the_undo_log_a_kill_at_any_store_repeats_nothing_and_loses_at_most_its_burst) {
   for (const RingSetup& setup : all_setups(true))
-    for (uint64_t seed = 0; seed < 60; ++seed) live_and_die(setup, seed);
+    for (uint64_t seed = 0; seed < effort(60); ++seed) live_and_die(setup, seed);
 }
 
 BOOST_AUTO_TEST_CASE(a_fresh_ring_of_a_rebooted_guest_wins_over_what_was_remembered) {
