@@ -135,17 +135,18 @@ Result<json> queues(Frontend& frontend, const json& params) {
     frontend.data().run([&] { frontend.device().rx(vring / 2).set_posting(posting); });
     return json::object();
   }
-  Session* session = frontend.session();
-  if (!session) return fail(Errc::disconnected, "no session");
+  if (one && !frontend.session()) return fail(Errc::disconnected, "no session");
   if (one) return empty(enable_vring(frontend, vring, enable));
   // Before their frames go elsewhere the queues that go away carry nothing new; before new ones are used they
-  // are enabled.
+  // are enabled. Where the session ends meanwhile, or there is none, the next handshake says which.
   const auto set_pairs = [&] { frontend.data().run([&] { frontend.device().set_pairs(count); }); };
   const bool fewer = count < frontend.device().queues();
   if (fewer) set_pairs();
-  for (uint32_t i = 0; i < 2u * pairs; ++i)
-    if (auto told = enable_vring(frontend, i, i / 2 < count); !told) return tl::unexpected(told.error());
+  Result<void> told;
+  for (uint32_t i = 0; frontend.session() && told && i < 2u * pairs; ++i)
+    told = enable_vring(frontend, i, i / 2 < count);
   if (!fewer) set_pairs();
+  if (!told && told.error().code != Errc::disconnected) return tl::unexpected(told.error());
   return json::object();
 }
 
