@@ -2,6 +2,8 @@
 
     to_switch    the frontend's tx_packets = its port's rx_packets, over all lives of the switch
     from_switch  its port's tx_packets = the frontend's rx_packets
+    queues_sent, queues_received  what its flows count by queue pair is at most what its port counts by that queue: with the
+                 sums above, no packet was counted at another queue than its own
     flows_sent, flows_received  what the flows of a frontend count is at most what the frontend itself counts
     lost         what the flows lost is at most what the switches dropped (and guests, of what had reached them): no hellos
                  are in it, so that where nothing was broken a single packet is missed
@@ -51,6 +53,8 @@ def end_equations(evidence: Evidence) -> Iterator[tuple[str, Equation]]:
         if lives and {"tx_packets", "rx_packets"} <= status.keys():
             for equation in _against_port(evidence, frontend, place, status, lives):
                 yield where, equation
+        for equation in _against_queues(evidence, frontend, place, lives):
+            yield where, equation
         for equation in _against_flows(evidence, frontend, status):
             yield where, equation
     if _drops_are_known(evidence):
@@ -82,6 +86,37 @@ def _against_port(
     sent = sum(counters["tx_packets"] for counters in lives)
     terms = f"port {port} sent {sent} = {frontend} received {status['rx_packets']}"
     yield Equation("from_switch", sent, status["rx_packets"], terms, rings + unseen_rx)
+
+
+def _against_queues(
+    evidence: Evidence, frontend: str, place: tuple[str, str], lives: list[Document]
+) -> Iterator[Equation]:
+    """Of a frontend with several. A guest's kernel chooses its queues, and the agent does not know which; of a switch that
+    was killed nobody knows what it counted last."""
+    spec = frontends_of(evidence.topology).get(frontend, {})
+    queues = 1 if spec.get("type") == "qemu" else int(spec.get("queues") or 1)
+    if queues == 1 or not lives or not all(life.final for life in lives_of(evidence, place[0])):
+        return
+    slack = _in_rings(evidence, frontend, *place)
+    for verb, key, reports in (
+        ("sent", "rx_packets", [flow.sender for flow in _from(evidence, frontend)]),
+        ("received", "tx_packets", [flow.receiver for flow in _to(evidence, frontend)]),
+    ):
+        for queue in range(queues):
+            told = sum(_at(report or {}, queue) for report in reports)
+            counted = sum(int(_queue_of(port, queue).get(key, 0)) for port in lives)
+            terms = f"flows of {frontend} {verb} {told} by queue {queue} <= port {place[1]} {key} {counted}"
+            yield Equation(f"queues_{verb}", told, counted, terms, slack, at_most=True)
+
+
+def _at(report: Document, queue: int) -> int:
+    numbers = report.get("queues") or []
+    return int(numbers[queue]) if queue < len(numbers) else 0
+
+
+def _queue_of(port: Document, queue: int) -> Document:
+    queues: list[Document] = port.get("queues") or []
+    return queues[queue] if queue < len(queues) else {}
 
 
 def _from(evidence: Evidence, frontend: str) -> list[FlowEvidence]:

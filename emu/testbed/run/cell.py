@@ -12,7 +12,7 @@ from typing import Any
 from testbed.check.evidence import Event
 from testbed.run import guests_memory, waits
 from testbed.run.actors.base import Actor, World
-from testbed.run.actors.switch import port_document
+from testbed.run.actors.switch import change_document
 from testbed.run.backends import Backend
 from testbed.run.cast import GuestKit, make_cast, socket_of
 from testbed.run.faults import Faults, OpenFault, Works
@@ -240,17 +240,8 @@ class Cell:
     async def apply(self, switch: str, change: SwitchChange) -> None:
         await self.before_fault()
         fault = self._begin("apply", "", [*change.ports, *change.remove], lambda healed: True)
-        documents: dict[str, Any] = {
-            "ports": {
-                name: port_document(
-                    port, socket_of(self.scenario, self.world.places, switch, name), f"{switch}.{name}"
-                )
-                for name, port in change.ports.items()
-            },
-            "bricks": {name: brick.document() for name, brick in change.bricks.items()},
-        }
-        if change.edges is not None:
-            documents["edges"] = [list(edge) for edge in change.edges]
+        paths = {port: socket_of(self.scenario, self.world.places, switch, port) for port in change.ports}
+        documents = change_document(change, paths, switch)
         try:
             await self.cast.switches[switch].apply(documents, change.remove)
         finally:
@@ -281,6 +272,9 @@ class Cell:
     # -- Waiting
     def flows_not_moving(self, flows: Sequence[str]) -> Callable[[], str]:
         return waits.flows_not_moving(self, flows)
+
+    def flow_has_not(self, flow: str, packets: int) -> Callable[[], str]:
+        return waits.flow_has_not(self, flow, packets)
 
     def ports_not(self, state: str, ports: Sequence[str]) -> Callable[[], str]:
         return waits.ports_not(self, state, ports)

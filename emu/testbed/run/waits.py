@@ -57,6 +57,19 @@ def flows_not_moving(cell: Cell, flows: Sequence[str]) -> Look:
     return look
 
 
+def flow_has_not(cell: Cell, flow: str, packets: int) -> Look:
+    """Each flow that the name stands for."""
+    wanted = cell.flows.named([flow])
+
+    def look() -> str:
+        for state in wanted:
+            if state.received < packets:
+                return f"{state.received} packets of {state.plan.name} were received"
+        return ""
+
+    return look
+
+
 def guests_not_ready(cell: Cell, guests: Sequence[str]) -> Look:
     wanted = list(guests) or sorted(cell.scenario.names().guests)
     return actors_not_up(cell, wanted)

@@ -2,12 +2,15 @@
 
 A text that is nothing but "{n}" becomes the value itself, with its type; inside a longer text the value is written out.
 `{{` and `}}` stand for braces. Braces around anything that is no name (awk's `{print $1}`, JSON) are left alone.
+
+A key like `p[0..127]` stands for p0, p1 and so on, and `{i}` in what belongs to it for the number; `{i+64}` for one that is
+so much larger.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from testbed.scenario.mistakes import Path, did_you_mean, one_of
@@ -15,8 +18,11 @@ from testbed.scenario.mistakes import Path, did_you_mean, one_of
 Values = Mapping[str, Any]
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
-_ALONE = re.compile(rf"\{{({_NAME})\}}")
-_TOKEN = re.compile(rf"\{{\{{|\}}\}}|\{{({_NAME})\}}")
+_SUM = r"(?:\+[0-9]+)?"
+_ALONE = re.compile(rf"\{{({_NAME}{_SUM})\}}")
+_TOKEN = re.compile(rf"\{{\{{|\}}\}}|\{{({_NAME}{_SUM})\}}")
+_RANGE = re.compile(r"([^\[\]]*)\[([0-9]{1,5})\.\.([0-9]{1,5})\]([^\[\]]*)")
+_MOST_OF_A_RANGE = 1024
 
 
 class TemplateError(ValueError):
@@ -47,10 +53,26 @@ def _mapping(data: dict[str, Any], values: Values, path: Path) -> dict[str, Any]
         name = _text(key, values, (*path, key))
         if not isinstance(name, str):
             name = _written(name)
-        if name in result:
-            raise TemplateError((*path, key), f"'{key}' becomes '{name}', which is there already")
-        result[name] = render(value, values, (*path, key))
+        for entry, inner in _entries(name, values, (*path, key)):
+            if entry in result:
+                raise TemplateError((*path, key), f"'{key}' becomes '{entry}', which is there already")
+            result[entry] = render(value, inner, (*path, key))
     return result
+
+
+def _entries(name: str, values: Values, path: Path) -> Iterator[tuple[str, Values]]:
+    """One, or as many as a range has, each with its number."""
+    spread = _RANGE.fullmatch(name)
+    if spread is None:
+        yield name, values
+        return
+    first, last = int(spread[2]), int(spread[3])
+    if not first <= last < first + _MOST_OF_A_RANGE:
+        raise TemplateError(path, f"[{first}..{last}] is no range of 1 to {_MOST_OF_A_RANGE} numbers")
+    if "i" in values:
+        raise TemplateError(path, "a range needs the name `i` for its number; call the other value otherwise")
+    for number in range(first, last + 1):
+        yield f"{spread[1]}{number}{spread[4]}", {**values, "i": number}
 
 
 def _text(text: str, values: Values, path: Path) -> Any:
@@ -65,7 +87,14 @@ def _text(text: str, values: Values, path: Path) -> Any:
     return _TOKEN.sub(replace, text)
 
 
-def _value(name: str, values: Values, path: Path) -> Any:
+def _value(term: str, values: Values, path: Path) -> Any:
+    name, _, more = term.partition("+")
+    if more and name in values:
+        if not isinstance(values[name], int) or isinstance(values[name], bool):
+            raise TemplateError(
+                path, f"'{name}' is {_written(values[name])}, to which {more} cannot be added"
+            )
+        return values[name] + int(more)
     if name not in values:
         there = f"{did_you_mean(name, values)}; {one_of(sorted(values))}"
         raise TemplateError(

@@ -165,6 +165,47 @@ def test_flows_cannot_count_more_than_their_frontend(report: str, key: str, name
     assert name in culprit.reason
 
 
+def _two_queues() -> Evidence:
+    """f0 has two queue pairs; by the second go a third of its packets."""
+    evidence = _calm()
+    sent = sum((evidence.flows[name].sender or {})["sent"] for name in ("probe", "third"))
+    got = (evidence.flows["echo"].receiver or {})["received"]
+    split = {"rx_packets": (sent - 100, 100), "tx_packets": (got - 50, 50)}
+
+    def queues(counters: Counters) -> None:
+        port = counters["ports"]["p0"]
+        port["queues"] = [
+            {key: port[key] - second if number == 0 else second for key, (_, second) in split.items()}
+            for number in (0, 1)
+        ]
+
+    evidence = _edit(evidence, queues)
+    topology = copy.deepcopy(evidence.topology)
+    topology["frontends"]["f0"]["queues"] = 2
+    probe = (evidence.flows["probe"].sender or {})["sent"]
+    third = (evidence.flows["third"].sender or {})["sent"]
+    evidence = with_flow(evidence, "probe", sender={"queues": [probe - 100, 100]})
+    evidence = with_flow(evidence, "third", sender={"queues": [third, 0]})
+    evidence = with_flow(evidence, "echo", receiver={"queues": [got - 50, 50]})
+    return replace(evidence, topology=topology)
+
+
+def test_what_is_counted_by_queue_is_that_of_the_ends() -> None:
+    assert judge(_two_queues()).verdict == "passed", judge(_two_queues()).reason
+
+
+@pytest.mark.parametrize(("key", "name"), [("rx_packets", "queues_sent"), ("tx_packets", "queues_received")])
+def test_a_packet_counted_at_another_queue_is_missed_at_its_own(key: str, name: str) -> None:
+    def swap(counters: Counters) -> None:
+        queues = counters["ports"]["p0"]["queues"]
+        queues[0][key] += 1
+        queues[1][key] -= 1
+
+    culprit = only_culprit(_edit(_two_queues(), swap), "conserved")
+    assert name in culprit.reason
+    assert "by queue 1" in culprit.reason
+
+
 def test_a_fault_elsewhere_leaves_the_accounts_exact() -> None:
     evidence = replace(_calm(), faults=[Fault("kill", ("f2",), KILL, KILL + MS, ("p2",))])
     status = {**evidence.endpoints["g1"], "tx_packets": evidence.endpoints["g1"]["tx_packets"] + HELLOS + 1}

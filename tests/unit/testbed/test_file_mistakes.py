@@ -82,6 +82,27 @@ def test_an_unknown_template_names_what_there_is() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('"q[5..3]": {type: vhost}', "switch.ports.q[5..3]: [5..3] is no range of 1 to 1024 numbers"),
+        (
+            '"q[0..9999]": {type: vhost}',
+            "switch.ports.q[0..9999]: [0..9999] is no range of 1 to 1024 numbers",
+        ),
+        ('"p[0..1]": {type: vhost}', "switch.ports.p[0..1]: 'p[0..1]' becomes 'p0', which is there already"),
+    ],
+)
+def test_a_range_that_is_none_is_told_with_its_place(line: str, expected: str) -> None:
+    text = with_line("p1: {type: vhost, role: client, to: lan}", f"p1: {{type: vhost}}\n    {line}")
+    assert expected in complaint(text)
+
+
+def test_only_numbers_can_be_added_to() -> None:
+    text = with_line("rate: 1kpps", 'rate: "{fast+1}"').replace("switch:", "let: {fast: 1kpps}\nswitch:", 1)
+    assert "'fast' is 1kpps, to which 1 cannot be added" in complaint(text)
+
+
 def test_a_template_without_quotes_is_explained() -> None:
     text = "matrix: {ring: [split]}\n" + with_line("port: p1}", "port: p1, ring: {ring}}")
     assert complaint(text) == (

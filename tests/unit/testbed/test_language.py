@@ -58,6 +58,29 @@ def test_the_json_schema_knows_every_step_and_refers_to_what_it_has() -> None:
     assert references <= {f"#/$defs/{name}" for name in document["$defs"]}
 
 
+def test_a_range_stands_for_as_many_ports_frontends_and_flows() -> None:
+    scenario = only(
+        """\
+name: many
+about: Pairs.
+let: {first: 4}
+switch:
+  ports:
+    "p[0..7]": {type: vhost, role: client}
+frontends:
+  "f[0..7]": {type: driver, port: "p{i}", size: 64}
+flows:
+  "to[2..3]": {from: "f{i}", to: "f{i+4}", rate: 1kpps, macs: "{first}"}
+"""
+    )
+    assert list(scenario.ports()) == [f"p{i}" for i in range(8)]
+    assert [frontend.port for frontend in scenario.frontends.values()] == [f"p{i}" for i in range(8)]
+    assert {name: (flow.from_, flow.to, flow.macs) for name, flow in scenario.flows.items()} == {
+        "to2": ("f2", "f6", 4),
+        "to3": ("f3", "f7", 4),
+    }
+
+
 def _references(document: object) -> list[str]:
     if isinstance(document, dict):
         own = [document["$ref"]] if isinstance(document.get("$ref"), str) else []
@@ -78,6 +101,9 @@ WRITTEN = [
     ("wait: {flows: {probe: moving}, within: 2s}", "wait: flows probe moving (within 2s)"),
     ("wait: {ports: up, event: {name: session.up, port: p0}}",
      "wait: ports up and event session.up (port p0) (within 10s)"),
+    ("wait: {received: {probe: 9}}", "wait: 9 of probe received (within 10s)"),
+    ("apply: {switch: {workers: {p0: [0, 1]}, assignment: cycles}}",
+     "apply: p0 to workers 0, 1; assignment cycles"),
     ("wait: {event: switch.ready}", "wait: event switch.ready (within 10s)"),
     ("set: {flow: probe, rate: 50kpps}", "set: probe to 50000 packets/s"),
     ("apply: {switch: {ports: {p9: {type: vhost, to: lan}}, remove: [p1]}}", "apply: add p9; remove p1"),

@@ -25,7 +25,7 @@ TOPOLOGY = [
     (
         ("p1: {type: vhost, role: client,", "p1: {type: vhost, rolle: client,"),
         "x.yaml:7: switch.ports.p1.rolle: unknown key 'rolle'; did you mean 'role'?; "
-        "there are type, role, queues, path, datapath, deadline, to",
+        "there are type, role, queues, workers, path, datapath, deadline, to",
     ),
     (
         ("role: client, to: lan}\nfrontends", "role: master, to: lan}\nfrontends"),
@@ -137,10 +137,14 @@ STEPS = [
     ("kill: [f0, f9]", "steps[0].kill[1]: no actor 'f9'; there are f0, f1, switch"),
     ("run: 2", "steps[0].run: '2' is no duration; write 2ms or 2s"),
     ("run: soon", "steps[0].run: 'soon' is no duration; write one like 150ms, 2s or 5min"),
-    ("wait: {}", "steps[0].wait: waits for nothing; write flows, ports, guest, actors or event"),
-    ("wait: 5s", "steps[0].wait: `wait:` needs a mapping: flows, ports, guest, actors, event, within"),
+    ("wait: {}", "steps[0].wait: waits for nothing; write flows, received, ports, guest, actors or event"),
+    ("wait: 5s", "steps[0].wait: `wait:` needs a mapping: flows, ports, guest, actors, received, event, within"),
     ("wait: {flows: {probes: moving}}",
      "steps[0].wait.flows: no flow 'probes'; there are probe; did you mean 'probe'?"),
+    ("wait: {received: {probes: 9}}",
+     "steps[0].wait.received: no flow 'probes'; there are probe; did you mean 'probe'?"),
+    ("apply: {switch: {workers: {p9: [0]}}}",
+     "steps[0].apply.switch.workers.p9: no port 'p9'; there are p0, p1"),
     ("wait: {ports: {p9: up}}", "steps[0].wait.ports: no port 'p9'; there are p0, p1"),
     ("wait: {ports: open}", "steps[0].wait.ports: 'open' is not known here; write up or down"),
     ("wait: {guest: {f0: ready}}", "steps[0].wait.guest: no guest 'f0'; there are none"),

@@ -21,7 +21,7 @@ _LEAST_MB = 64
 
 def memory_mb(spec: VirtioUser) -> int:
     buffers = 2 * spec.queues * spec.queue_size
-    return max(_LEAST_MB, 32 + 4 * buffers * _BUFFER_BYTES // (1 << 20))
+    return max(_LEAST_MB, 32 + 8 * buffers * _BUFFER_BYTES // (1 << 20))
 
 
 def add_document(name: str, spec: VirtioUser, path: Path, role: Role, mac: str) -> dict[str, Any]:

@@ -80,11 +80,14 @@ class Pages:
         return {**diff, "stray": stray, "stray_ranges": diff["stray_ranges"] - own}
 
     async def _settled(self) -> Document:
+        """The last look of a life, and no new snapshot with it: while the memory of a large guest is compared a frame may
+        come, so the first difference without any is the one that counts."""
         for _ in range(_TIMES):
-            if not (await self.peek())["posted"]:
-                break
+            diff = await self.peek()
+            if not diff["posted"]:
+                return diff
             await asyncio.sleep(_AGAIN_S)
-        return await self._diff()
+        return await self.peek()
 
 
 def _faults(ring: Document) -> Document:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from testbed.check.evidence import SwitchEvidence
 from testbed.run.actors.base import World
@@ -13,6 +13,9 @@ from testbed.run.actors.program import Program
 from testbed.run.process import ManagedProcess
 from testbed.run.rpc import RpcFailure
 from testbed.scenario.topology import LinkPort, Switch, VhostPort
+
+if TYPE_CHECKING:
+    from testbed.run.steps.change import SwitchChange
 
 READY_DEADLINE_S = 30.0
 _EMPTY = {
@@ -25,7 +28,14 @@ _EMPTY = {
 def switch_document(switch: Switch, port_path: dict[str, Path], name: str = "switch") -> dict[str, Any]:
     """The configuration of docs/protocol.md; `name` is the switch's, by which others refer to its ports."""
     document: dict[str, Any] = {"workers": switch.workers, "datapath": switch.datapath}
-    optional = {"memory_mb": switch.memory, "mbufs": switch.mbufs, "hugepages": switch.hugepages}
+    optional = {
+        "memory_mb": switch.memory,
+        "mbufs": switch.mbufs,
+        "hugepages": switch.hugepages,
+        "cpus": switch.cpus,
+        "assignment": switch.assignment,
+        "rebalance_ms": None if switch.rebalance is None else switch.rebalance // 10**6,
+    }
     document |= {key: value for key, value in optional.items() if value is not None}
     document["bricks"] = {name: brick.document() for name, brick in switch.bricks.items()}
     document["ports"] = {
@@ -46,6 +56,13 @@ def port_document(port: Any, path: Path | None, reference: str) -> dict[str, Any
         if port.deadline is not None:
             document["deadline_ms"] = document.pop("deadline") // 10**6
     return document
+
+
+def change_document(change: SwitchChange, paths: Mapping[str, Path | None], name: str) -> dict[str, Any]:
+    """What SwitchActor.apply merges; `name` is the switch's."""
+    ports = {port: port_document(spec, paths[port], f"{name}.{port}") for port, spec in change.ports.items()}
+    bricks = {brick: spec.document() for brick, spec in change.bricks.items()}
+    return {"ports": ports, "bricks": bricks, **change.plain_parts()}
 
 
 class SwitchActor(Program):
@@ -120,6 +137,11 @@ class SwitchActor(Program):
             kept = {name: spec for name, spec in wanted[section].items() if name not in remove}
             wanted[section] = kept | change.get(section, {})
         wanted["edges"] = change.get("edges", wanted["edges"])
+        for port, workers in change.get("workers", {}).items():
+            if port in wanted["ports"]:
+                wanted["ports"][port] = wanted["ports"][port] | {"workers": workers}
+        if "assignment" in change:
+            wanted["assignment"] = change["assignment"]
         await self.call("apply", wanted, 10.0)
         self.desired = wanted
 

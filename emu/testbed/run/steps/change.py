@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,7 @@ from testbed.run.steps.base import Names, Problem, Step, unknown
 from testbed.scenario.fields import Model, Name, RateValue, Reference, References
 from testbed.scenario.mistakes import unknown_name
 from testbed.scenario.topology import Brick, Edge, Port
+from testbed.scenario.topology.switch import Workers
 
 if TYPE_CHECKING:
     from testbed.run.steps.context import Run
@@ -23,6 +24,21 @@ class SwitchChange(Model):
     ports: dict[Name, Port] = Field({}, description="ports to add or replace")
     edges: list[Edge] | None = Field(None, description="in place of all edges there are")
     remove: list[Reference] = Field([], description="ports and bricks that are there, by name")
+    workers: dict[Name, Workers] = Field(
+        {}, description="by port, the workers that poll its queues from now on"
+    )
+    assignment: Literal["round_robin", "cycles", "pinned"] | None = Field(
+        None, description="who polls which queue from now on"
+    )
+
+    def plain_parts(self) -> dict[str, Any]:
+        """What goes into the switch's document as it is written."""
+        parts: dict[str, Any] = {"workers": self.workers}
+        if self.edges is not None:
+            parts["edges"] = [list(edge) for edge in self.edges]
+        if self.assignment is not None:
+            parts["assignment"] = self.assignment
+        return parts
 
 
 class Apply(Step):
@@ -56,6 +72,9 @@ class Apply(Step):
             for index, node in enumerate(change.remove):
                 if prefix + node not in there:
                     yield (*place, index), unknown_name("port or brick", prefix + node, there)
+            for port in change.workers:
+                if prefix + port not in names.ports:
+                    yield (*place[:-1], "workers", port), unknown_name("port", prefix + port, names.ports)
 
     async def execute(self, run: Run) -> None:
         for switch, change in self.changes().items():
@@ -67,6 +86,8 @@ class Apply(Step):
             added = [*change.ports, *change.bricks]
             parts += [f"add {', '.join(added)}"] if added else []
             parts += [f"remove {', '.join(change.remove)}"] if change.remove else []
+            parts += [f"{port} to workers {', '.join(map(str, who))}" for port, who in change.workers.items()]
+            parts += [f"assignment {change.assignment}"] if change.assignment else []
         return f"apply: {'; '.join(parts) or 'edges'}"
 
 
@@ -112,7 +133,7 @@ class Queues(Step):
     kind: ClassVar[str] = "queues"
     breaks: ClassVar[bool] = True
     frontend: Reference = Field(description="which one")
-    count: int = Field(ge=1, le=8, description="queue pairs; not more than it was made with")
+    count: int = Field(ge=1, le=128, description="queue pairs; not more than it was made with")
 
     def problems(self, names: Names) -> Iterator[Problem]:
         yield from unknown("frontend", [self.frontend], frozenset(names.frontends), "frontend")

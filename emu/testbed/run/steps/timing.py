@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -84,6 +84,9 @@ class Wait(Step):
     actors: Literal["up"] | dict[Reference, Literal["up"]] | None = Field(
         None, description="all processes that were started, or those named, are there and answer"
     )
+    received: dict[Reference, Annotated[int, Field(ge=1)]] | None = Field(
+        None, description="so many packets of each of these flows have arrived, since they began"
+    )
     event: EventPattern | None = Field(
         None, description="it happened since the last step that was no wait; fields have to be equal"
     )
@@ -92,13 +95,14 @@ class Wait(Step):
     @model_validator(mode="after")
     def waits_for_something(self) -> Wait:
         if not self.model_fields_set - {"within"}:
-            raise ValueError("waits for nothing; write flows, ports, guest, actors or event")
+            raise ValueError("waits for nothing; write flows, received, ports, guest, actors or event")
         if self.within == 0:
             raise at("within", "0 is no deadline; write one like 5s")
         return self
 
     def problems(self, names: Names) -> Iterator[Problem]:
         yield from unknown("flow", _names(self.flows), names.flows, "flows")
+        yield from unknown("flow", _names(self.received), names.flows, "received")
         yield from unknown("port", _names(self.ports), names.ports, "ports")
         yield from unknown("guest", _names(self.guest), names.guests, "guest")
         yield from unknown("actor", _names(self.actors), names.actors, "actors")
@@ -125,6 +129,8 @@ class Wait(Step):
             yield run.ports_not(self.ports, [])
         if self.flows is not None:
             yield run.flows_not_moving(_names(self.flows))
+        for flow, packets in (self.received or {}).items():
+            yield run.flow_has_not(flow, packets)
         if self.event is not None:
             yield run.event_not_seen(self.event.written(), self.event.matches)
 
@@ -136,6 +142,8 @@ class Wait(Step):
                 parts.append(f"{key} " + ", ".join(f"{name} {state}" for name, state in value.items()))
             elif value is not None:
                 parts.append(f"{key} {value}")
+        if self.received is not None:
+            parts += [f"{packets} of {flow} received" for flow, packets in self.received.items()]
         if self.event is not None:
             parts.append(f"event {self.event.written()}")
         return f"wait: {' and '.join(parts)} (within {self.within / 1e9:g}s)"

@@ -32,7 +32,7 @@ class Flow(Model):
         1, ge=1, le=4096, description="pairs of addresses; each is a stream with its own numbers"
     )
     queue: int | None = Field(
-        None, ge=0, le=7, description="send by this queue only; else streams take turns"
+        None, ge=0, le=127, description="send by this queue only; else streams take turns"
     )
     silence: DurationNs | None = Field(
         None,

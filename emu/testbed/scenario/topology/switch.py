@@ -69,6 +69,12 @@ class CaptureBrick(Model):
 Brick = Annotated[SwitchBrick | HubBrick | CaptureBrick, Field(discriminator="type")]
 
 
+Workers = Annotated[list[Annotated[int, Field(ge=0, le=15)]], Field(min_length=1)]
+_WORKERS = Field(
+    None, description="the workers that poll its queues, in turn; when absent, `assignment` says"
+)
+
+
 class VhostPort(Model):
     """A vhost-user port. `role` is the switch's; the frontend takes the other one."""
 
@@ -77,7 +83,8 @@ class VhostPort(Model):
         "server",
         description="of the switch on the socket; as client it connects to where the frontend listens",
     )
-    queues: int = Field(1, ge=1, le=8, description="queue pairs a frontend may use")
+    queues: int = Field(1, ge=1, le=128, description="queue pairs a frontend may use")
+    workers: Workers | None = _WORKERS
     path: str | None = Field(
         None, description="the socket's path; without it one is made in the run's directory"
     )
@@ -107,6 +114,7 @@ class NicPort(Model):
     type: Literal["nic"]
     device: str = Field(min_length=1, description="as DPDK's --vdev takes it, like `net_tap0,iface=tb0`")
     queues: int = Field(1, ge=1, le=8, description="queue pairs of the device")
+    workers: Workers | None = _WORKERS
     mtu: int = Field(
         1500, ge=68, le=9216, description="longer frames neither leave nor enter; VLAN tags do not count"
     )
@@ -155,7 +163,17 @@ class Switch(Model):
         "library",
         description="who walks the rings of ports that do not say: DPDK's vhost library, or the switch itself",
     )
-    workers: int = Field(1, ge=1, le=16, description="polling threads; ports are shared out among them")
+    workers: int = Field(1, ge=1, le=16, description="polling threads; queues are shared out among them")
+    cpus: list[int] | None = Field(None, description="the CPUs they are bound to, in turn; any when absent")
+    assignment: Literal["round_robin", "cycles", "pinned"] | None = Field(
+        None,
+        description="who polls which queue: as many each (`round_robin`, when absent), as much work each (`cycles`, as "
+        "measured), or as it came (`pinned`)",
+    )
+    rebalance: DurationNs | None = Field(
+        None,
+        description="how often `assignment: cycles` looks whether moving queues is worth it; 1s when absent",
+    )
     memory: MemoryMb | None = Field(
         None, description="of the process, for packets and tables; 64M when absent, more starts slower"
     )
