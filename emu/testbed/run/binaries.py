@@ -26,13 +26,14 @@ class Lacking(Exception):
 
 def build_directory() -> Path:
     """$TESTBED_BUILD (a directory, or a preset's name), else the release build."""
-    build = os.environ.get("TESTBED_BUILD") or "release"
-    return Path(build) if "/" in build else PROJECT / "build" / build
+    return _directory(os.environ.get("TESTBED_BUILD") or "release")
 
 
 def find_program(name: str) -> Path:
-    """Raises Lacking."""
+    """Raises Lacking. $TESTBED_SWITCH_BUILD is where the switch comes from when it is another build than its peers'."""
     build = build_directory()
+    if name == "testbed-switch" and (elsewhere := os.environ.get("TESTBED_SWITCH_BUILD")):
+        build = _directory(elsewhere)
     places = [build / PROGRAMS[name] / name, build / name, build / "bin" / name]
     if name == "testbed-agent":  # linked statically, which sanitizers do not: their builds have none
         places.append(PROJECT / "build" / "release" / PROGRAMS[name] / name)
@@ -40,3 +41,7 @@ def find_program(name: str) -> Path:
         if os.access(place, os.X_OK) and place.is_file():
             return place
     raise Lacking(f"{name} is not in {build}; mend it with: ./testbed build")
+
+
+def _directory(build: str) -> Path:
+    return Path(build) if "/" in build else PROJECT / "build" / build

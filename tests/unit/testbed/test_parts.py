@@ -162,6 +162,20 @@ def test_a_program_is_found_in_the_build_that_is_asked_for(
     assert find_program("testbed-switch") == program
 
 
+def test_the_switch_may_come_from_another_build_than_its_peers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for build, program in (("fast", "emu/driver/testbed-driver"), ("slow", "core/testbed-switch")):
+        (tmp_path / build / program).parent.mkdir(parents=True)
+        (tmp_path / build / program).touch(mode=0o755)
+    monkeypatch.setenv("TESTBED_BUILD", str(tmp_path / "fast"))
+    with pytest.raises(Lacking):
+        find_program("testbed-switch")
+    monkeypatch.setenv("TESTBED_SWITCH_BUILD", str(tmp_path / "slow"))
+    assert find_program("testbed-switch") == tmp_path / "slow/core/testbed-switch"
+    assert find_program("testbed-driver") == tmp_path / "fast/emu/driver/testbed-driver"
+
+
 # -- Others
 
 

@@ -30,9 +30,9 @@ def test_what_is_named_exists(sanitizer: sanitizers.Sanitizer) -> None:
 
 
 def test_a_finding_ends_the_process_whatever_else_a_person_asked_for() -> None:
-    told = environment("asan", {"UBSAN_OPTIONS": "verbosity=1"})
+    told = environment(SANITIZERS[0], {"UBSAN_OPTIONS": "verbosity=1"})
     assert told["UBSAN_OPTIONS"] == "halt_on_error=1:print_stacktrace=1:verbosity=1"
-    assert told["TESTBED_BUILD"] == "asan"
+    assert told["TESTBED_SWITCH_BUILD"] == "asan"
 
 
 def test_what_follows_a_failure_is_not_run_and_the_layer_fails(monkeypatch: pytest.MonkeyPatch) -> None:
