@@ -47,6 +47,9 @@ class WorkerDomain final : public Quiescence {
   void wait() override;
   void wake() override;
 
+  // Of the plan in force, for a program that starts no workers and polls by itself. Valid until the next
+  // publish().
+  Executor& executor(uint16_t worker) { return plan_->executors[worker]; }
   uint16_t workers() const { return static_cast<uint16_t>(workers_.size()); }
   const std::vector<rte_mempool*>& pools() const { return pools_; }
   // The `workers` of the `status` reply.

@@ -14,6 +14,7 @@ PROGRAMS = {
     "testbed-driver": "emu/driver",
     "testbed-circulator": "emu/bench",
     "testbed-limits": "emu/bench",
+    "testbed-instructions": "emu/load",
     "testbed-inprocess": "emu/load",
     "testbed-agent": "emu/guest",
     "testbed-proxy": "emu/proxy",
