@@ -211,6 +211,27 @@ def report(
 
 
 @app.command()
+def resilience(
+    directories: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="runs, or what holds them", show_default=False)
+    ],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="instead of standard output")] = None,
+) -> None:
+    """A table of scenarios by backends, from the reports of runs."""
+    from testbed.report import ReportError
+    from testbed.report.resilience import read_reports, render, table_of
+
+    try:
+        text = render(table_of(read_reports(directories)))
+    except ReportError as error:
+        _fail(f"testbed resilience: {error}")
+    if out is None:
+        print(text, end="")
+    else:
+        out.write_text(text)
+
+
+@app.command()
 def schema() -> None:
     """The JSON Schema of scenario files, for editors."""
     from testbed.scenario.schema import json_schema

@@ -8,6 +8,7 @@ from typing import Any
 from testbed.check.evidence import Evidence
 from testbed.check.evidence import Fault as SeenFault
 from testbed.check.result import CellResult, CheckResult, Verdict, worst
+from testbed.check.topology import switches_of
 from testbed.report.model import Cell, Check, Fault, Finding, Outage
 
 
@@ -48,9 +49,20 @@ def _fault(evidence: Evidence, fault: SeenFault) -> Fault:
     return Fault(kind=fault.kind, targets=targets, ports=ports, start_ms=start_ms, end_ms=end_ms)
 
 
+def _datapath(evidence: Evidence) -> str:
+    if evidence.backend != "testbed-switch":
+        return ""
+    return " and ".join(
+        sorted(
+            {switch["datapath"] for switch in switches_of(evidence.topology).values() if "datapath" in switch}
+        )
+    )
+
+
 def build_cell(evidence: Evidence, result: CellResult, directory: str) -> Cell:
     return Cell(
         matrix=plain(result.cell),
+        datapath=_datapath(evidence),
         verdict=result.verdict,
         reason=result.reason,
         duration_s=round(result.duration_s, 3),

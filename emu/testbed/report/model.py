@@ -81,6 +81,7 @@ class Fault(Model):
 
 class Cell(Model):
     matrix: dict[str, Any]
+    datapath: str = Field("", description="of our switch (library, ring); empty with another backend")
     verdict: Verdict
     reason: str = ""
     duration_s: float

@@ -12,16 +12,17 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
+from testbed.run import openvswitch
 from testbed.run.actors.base import World
+from testbed.run.actors.ovs import OvsActor
 from testbed.run.actors.switch import SwitchActor, switch_document
 from testbed.run.actors.testpmd import TestpmdActor
 from testbed.run.binaries import Lacking, find_program
 from testbed.run.flow_plan import plan_flows
-from testbed.run.steps.change import Apply, Disconnect
+from testbed.run.foreign import foreign, has_in_process
 from testbed.scenario.mistakes import unknown_name
 from testbed.scenario.model import Scenario
-from testbed.scenario.topology import Switch, VhostPort, VirtioUser
-from testbed.scenario.walk import walk_steps
+from testbed.scenario.topology import Switch
 
 
 class Backend(ABC):
@@ -79,11 +80,8 @@ class DpdkTestpmd(Backend):
         _testpmd()
 
     def unsupported(self, scenario: Scenario) -> str:
-        if has_in_process(scenario):
-            return "dpdk-testpmd takes no frontends into its process"
-        for _, step in walk_steps(scenario.steps):
-            if isinstance(step, Apply | Disconnect):
-                return f"dpdk-testpmd has no control socket for `{step.kind}`"
+        if why := foreign(scenario):
+            return f"dpdk-testpmd {why}"
         for name, switch in scenario.all_switches().items():
             if why := _no_pairs(scenario, name, switch):
                 return f"dpdk-testpmd {why}"
@@ -92,13 +90,7 @@ class DpdkTestpmd(Backend):
     def switch(
         self, name: str, spec: Switch, sockets: dict[str, Path], scenario: Scenario, world: World
     ) -> SwitchActor:
-        ends = {
-            frontend: port
-            for frontend, end in scenario.frontends.items()
-            for switch, port in [scenario.split_port(end.port)]
-            if switch == name
-        }
-        return TestpmdActor(name, _testpmd(), spec, sockets, ends, world)
+        return TestpmdActor(name, _testpmd(), spec, sockets, ends_at(scenario, name), world)
 
 
 def _testpmd() -> Path:
@@ -110,12 +102,8 @@ def _testpmd() -> Path:
 
 def _no_pairs(scenario: Scenario, name: str, switch: Switch) -> str:
     """Why this switch is no set of pairs of ports, or empty."""
-    if not all(isinstance(port, VhostPort) for port in switch.ports.values()):
-        return "has vhost ports only"
     if len(switch.ports) % 2:
         return "needs an even number of ports: it forwards from one to the next"
-    if switch.sabotage:
-        return "cannot be sabotaged"
     order = [scenario.port_name(name, port) for port in switch.ports]
     for flow in plan_flows(scenario, scenario.seed):
         places = [scenario.frontends[end].port for end in (flow.source, flow.sink)]
@@ -125,7 +113,43 @@ def _no_pairs(scenario: Scenario, name: str, switch: Switch) -> str:
     return ""
 
 
-BACKENDS: dict[str, type[Backend]] = {backend.name: backend for backend in (TestbedSwitch, DpdkTestpmd)}
+class OvsDpdk(Backend):
+    """A bridge that learns, in Open vSwitch's own polling thread, on the stock library. It needs root and hugepages."""
+
+    name = "ovs-dpdk"
+
+    def check_machine(self, scenario: Scenario) -> None:
+        if why := openvswitch.why_not():
+            raise Lacking(why)
+
+    def unsupported(self, scenario: Scenario) -> str:
+        if why := foreign(scenario):
+            return f"ovs-dpdk {why}"
+        switches = scenario.all_switches()
+        if len(switches) > 1:
+            return "ovs-dpdk runs once on a host: there is one switch too many"
+        kinds = {brick.type for switch in switches.values() for brick in switch.bricks.values()} - {"switch"}
+        return f"ovs-dpdk has no `{min(kinds)}` brick" if kinds else ""
+
+    def switch(
+        self, name: str, spec: Switch, sockets: dict[str, Path], scenario: Scenario, world: World
+    ) -> SwitchActor:
+        return OvsActor(name, spec, sockets, ends_at(scenario, name), world)
+
+
+def ends_at(scenario: Scenario, name: str) -> dict[str, str]:
+    """The port of each frontend at this switch."""
+    return {
+        frontend: port
+        for frontend, end in scenario.frontends.items()
+        for switch, port in [scenario.split_port(end.port)]
+        if switch == name
+    }
+
+
+BACKENDS: dict[str, type[Backend]] = {
+    backend.name: backend for backend in (TestbedSwitch, DpdkTestpmd, OvsDpdk)
+}
 
 
 def backend_named(name: str) -> Backend:
@@ -133,10 +157,3 @@ def backend_named(name: str) -> Backend:
     if name not in BACKENDS:
         raise ValueError(unknown_name("backend", name, BACKENDS))
     return BACKENDS[name]()
-
-
-def has_in_process(scenario: Scenario) -> bool:
-    return any(
-        isinstance(spec, VirtioUser) and spec.placement == "in-process"
-        for spec in scenario.frontends.values()
-    )

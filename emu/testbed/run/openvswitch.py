@@ -5,9 +5,10 @@ Where its parts are and how they are called; who starts and ends them is another
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ DAEMON = Path("/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk")
 SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 MEMORY_MB = 512
 BRIDGE = "br0"
+TOOL_S = 40.0
 
 
 def why_not() -> str:
@@ -26,12 +28,32 @@ def why_not() -> str:
     if not DAEMON.is_file() or not all(map(shutil.which, tools)):
         return f"OVS-DPDK is missing; mend it with: apt-get install {PACKAGE}"
     if os.geteuid() != 0:
-        return "OVS-DPDK makes a tap for its bridge and needs root"
+        return "OVS-DPDK makes a tap for its bridge, in a network of its own, and needs root"
     return why_none(MEMORY_MB)
 
 
+async def run_tool(command: Sequence[str], environment: Mapping[str, str]) -> str:
+    """What a tool of OVS prints. RuntimeError, TimeoutError."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **environment},
+    )
+    try:
+        async with asyncio.timeout(TOOL_S):
+            output, _ = await process.communicate()
+    except BaseException:
+        process.kill()
+        await process.wait()
+        raise
+    if process.returncode:
+        raise RuntimeError(f"{command[0]}: {output.decode(errors='replace').strip()}")
+    return output.decode(errors="replace")
+
+
 @dataclass(frozen=True)
-class VhostPort:
+class OvsPort:
     """`path`: where the frontend listens, when the port is the client; else it listens in the directory by its name."""
 
     name: str
@@ -47,7 +69,7 @@ class OpenvSwitch:
         self.database = directory / "db.sock"
         self.control = directory / "ctl"
 
-    def socket(self, port: VhostPort) -> Path:
+    def socket(self, port: OvsPort) -> Path:
         return port.path or self.directory / port.name
 
     def make_database(self) -> list[str]:
@@ -58,7 +80,8 @@ class OpenvSwitch:
         return ["ovsdb-server", str(self.directory / "conf.db"), remote, f"--unixctl={self.directory}/dbctl"]
 
     def daemon(self) -> list[str]:
-        return [str(DAEMON), f"unix:{self.database}", f"--unixctl={self.control}"]
+        """In a network of its own: the taps that it makes for its bridge end with it, however it ends."""
+        return ["unshare", "--net", str(DAEMON), f"unix:{self.database}", f"--unixctl={self.control}"]
 
     def vsctl(self, *words: str, wait: bool = True) -> list[str]:
         return [
@@ -88,7 +111,7 @@ class OpenvSwitch:
         words = [f"other_config:{key}={value}" for key, value in values.items()]
         return self.vsctl("set", "Open_vSwitch", ".", *words, wait=False)
 
-    def bridge(self, ports: Sequence[VhostPort]) -> list[str]:
+    def bridge(self, ports: Sequence[OvsPort]) -> list[str]:
         """For vsctl(): one bridge, its own forwarding table, these ports on it in this order (1, 2, 3...)."""
         words = ["add-br", BRIDGE, "--", "set", "bridge", BRIDGE, "datapath_type=netdev"]
         for number, port in enumerate(ports, 1):

@@ -25,7 +25,18 @@ testbed.__test__ = False  # type: ignore[attr-defined]
 def test_help_names_every_command_and_the_exit_statuses() -> None:
     shown = testbed("--help")
     assert shown.returncode == 0
-    for command in ("run", "list", "doctor", "up", "bench", "test", "graph", "report", "schema"):
+    for command in (
+        "run",
+        "list",
+        "doctor",
+        "up",
+        "bench",
+        "test",
+        "graph",
+        "report",
+        "resilience",
+        "schema",
+    ):
         assert f"\n  {command} " in shown.stdout
     assert "4 unknown" in shown.stdout
 
@@ -40,12 +51,13 @@ def test_help_names_every_command_and_the_exit_statuses() -> None:
          "testbed: --cell x: write KEY=VALUE, for example --cell role=client"),
         (["run", "scenarios/smoke.yaml", "--cell", "x=1"], "testbed run: --cell x=1: no axis 'x'; there are none"),
         (["run", "scenarios/smoke.yaml", "--backend", "ovs"],
-         "testbed run: --backend: no backend 'ovs'; there are dpdk-testpmd, testbed-switch"),
+         "testbed run: --backend: no backend 'ovs'; there are dpdk-testpmd, ovs-dpdk, testbed-switch"),
         (["up", "scenarios/smoke.yaml", "--only", "f0"], "testbed up: --only f0: there is only `switch`"),
         (["test", "units"], "testbed test: no layer 'units'; there are unit, property, e2e, sanitizers, all"),
         (["list", "nowhere"], "testbed list: nowhere: there is no such directory"),
         (["graph", "scenarios/smoke.yaml", "-o", "x.bmp"],
          "testbed graph: x.bmp: no format 'bmp'; there are svg, png, pdf"),
+        (["resilience", "nowhere"], "testbed resilience: no report.json at or below nowhere"),
         (["completion", "tcsh"], "testbed completion: no shell 'tcsh'; there are bash, zsh, fish"),
     ],
 )  # fmt: skip

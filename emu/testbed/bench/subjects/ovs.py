@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,33 +12,12 @@ from testbed.bench.model import Work
 from testbed.bench.subjects.base import SUBJECT_CPU, NotSupported, Subject, Worker
 from testbed.run.binaries import Lacking
 from testbed.run.hugepages import hugepages
-from testbed.run.openvswitch import MEMORY_MB, OpenvSwitch, VhostPort, why_not
+from testbed.run.openvswitch import MEMORY_MB, OpenvSwitch, OvsPort, run_tool, why_not
 
-COMMAND_S = 40.0
 # `pmd-stats-show` of one polling thread. Processing cycles are those of rounds that moved packets.
 STATISTICS = re.compile(
     r"^pmd thread.*?packets received: (\d+).*?processing cycles: (\d+)", re.DOTALL | re.MULTILINE
 )
-
-
-async def run(command: Sequence[str], environment: Mapping[str, str]) -> str:
-    """What a tool of OVS prints. RuntimeError."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **environment},
-    )
-    try:
-        async with asyncio.timeout(COMMAND_S):
-            output, _ = await process.communicate()
-    except BaseException:
-        process.kill()
-        await process.wait()
-        raise
-    if process.returncode:
-        raise RuntimeError(f"{command[0]}: {output.decode(errors='replace').strip()}")
-    return output.decode(errors="replace")
 
 
 class OvsWorker(Worker):
@@ -49,7 +26,7 @@ class OvsWorker(Worker):
         self._ovs = ovs
 
     async def work(self) -> Work:
-        shown = await run(self._ovs.appctl("dpif-netdev/pmd-stats-show"), self._ovs.environment)
+        shown = await run_tool(self._ovs.appctl("dpif-netdev/pmd-stats-show"), self._ovs.environment)
         found = STATISTICS.search(shown)
         return Work(packets=int(found[1]), cycles=int(found[2])) if found else Work(0, 0)
 
@@ -69,31 +46,26 @@ class Ovs(Subject):
             with hugepages(MEMORY_MB):
                 ovs = OpenvSwitch(directory / "ovs")
                 ovs.directory.mkdir()
-                await run(ovs.make_database(), ovs.environment)
+                await run_tool(ovs.make_database(), ovs.environment)
                 async with child(
                     "ovsdb", ovs.serve_database(), directory, environment=ovs.environment
                 ) as database:
                     await database.until("its socket", ovs.database.exists)
-                    await run(ovs.vsctl("init", wait=False), ovs.environment)
-                    await run(ovs.settings([SUBJECT_CPU]), ovs.environment)
+                    await run_tool(ovs.vsctl("init", wait=False), ovs.environment)
+                    await run_tool(ovs.settings([SUBJECT_CPU]), ovs.environment)
                     async with child(
                         "vswitchd", ovs.daemon(), directory, environment=ovs.environment
                     ) as daemon:
-                        try:
-                            await self._configure(ovs, sockets)
-                            yield OvsWorker(daemon.pid, ovs)
-                        finally:  # its taps would stay
-                            with contextlib.suppress(RuntimeError, TimeoutError):
-                                await run(ovs.appctl("exit", "--cleanup"), ovs.environment)
-                            await daemon.gone()
+                        await self._configure(ovs, sockets)
+                        yield OvsWorker(daemon.pid, ovs)
         except Lacking as lacking:
             raise NotSupported(str(lacking)) from None
 
     async def _configure(self, ovs: OpenvSwitch, sockets: list[Path]) -> None:
-        ports = [VhostPort(path.name) for path in sockets]
-        await run(ovs.vsctl(*ovs.bridge(ports)), ovs.environment)
+        ports = [OvsPort(path.name) for path in sockets]
+        await run_tool(ovs.vsctl(*ovs.bridge(ports)), ovs.environment)
         if self._how == "flow":
             for command in (ovs.ofctl("del-flows"), *ovs.join(1, 2)):
-                await run(command, ovs.environment)
+                await run_tool(command, ovs.environment)
         for port, path in zip(ports, sockets, strict=True):
             path.symlink_to(ovs.socket(port))
