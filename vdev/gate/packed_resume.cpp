@@ -155,7 +155,9 @@ class Finder {
   ResumePoint finish_burst(uint32_t start) const {
     std::vector<Buffer> all = buffers(start);
     size_t boundary = all.size();
-    if (facts_.remembered->claimed) {
+    if (facts_.remembered->unfinished == Unfinished::whole && !all.empty() && !all.front().given) {
+      boundary = 0;
+    } else if (facts_.remembered->unfinished != Unfinished::in_parts) {
       while (boundary > 0 && all[boundary - 1].first >= facts_.remembered->undo.size()) --boundary;
     } else if (covers() && refilled(start) > 0) {
       // The used descriptor that said how far is gone, the driver was through with it. No further than the

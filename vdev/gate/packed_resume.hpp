@@ -19,7 +19,9 @@
 // accepts: at most a burst is lost, and nothing is ever processed twice.
 //
 // Rings of our own (vdev/ring) forward a frame from where it lies before they give its buffer back; their log says so
-// (claimed), and such a burst is given back whole.
+// (claimed), and such a burst is given back whole. Their receive queues publish a burst by its first buffer, whose
+// length no other store tells: without it the burst is taken back, and its frames are lost. Either log may be shorter
+// than its last buffer, which goes alone then.
 #pragma once
 
 #include <cstdint>
@@ -43,11 +45,18 @@ struct alignas(8) DescWord {
 };
 static_assert(sizeof(DescWord) == 8);
 
+// What an undo log says of its burst.
+enum class Unfinished : uint8_t {
+  in_parts,  // buffers were given back one by one; those that were are done (librte_vhost)
+  whole,     // the first buffer is given back last: all of them were, or none (vdev/ring, receive queues)
+  claimed,   // what was in the buffers has gone on: they are given back, and not read again (vdev/ring)
+};
+
 struct Remembered {
   uint16_t position;  // slot | wrap counter << 15, after the last whole burst
   std::span<const DescWord>
       undo;  // not empty: a burst was under way; the words at `position` and on, before it
-  bool claimed = false;  // and what was in its buffers has gone on: they are given back, and not read again
+  Unfinished unfinished = Unfinished::in_parts;
 };
 
 struct RingFacts {

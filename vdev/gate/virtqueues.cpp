@@ -78,7 +78,7 @@ std::optional<Resumption> Virtqueues::start_packed(uint16_t index, uint16_t base
   if (record.holds(queue.size)) {
     const auto state = record.state.load(std::memory_order_acquire);
     facts.remembered =
-        Remembered{state.position, std::span(record.undo).first(state.undo), record.claimed()};
+        Remembered{state.position, std::span(record.undo).first(state.undo), record.unfinished()};
   }
   const ResumePoint point = find_resume_point(facts);
   const auto apply = [&](const Edit& edit) { return queue.packed->apply(edit); };

@@ -20,7 +20,9 @@ class PackedRing {
   struct Cursor {
     uint16_t next = 0;  // the slot of the first buffer that was not given back yet
     bool wrap = true;
+    uint32_t passed = 0;  // slots given back so far: a small ring is back where it was after one burst
   };
+  static bool moved(const Cursor& before, const Cursor& now) { return now.passed != before.passed; }
 
   PackedRing() = default;
   // Errc::refused: a part lies not whole in one region.
@@ -38,7 +40,7 @@ class PackedRing {
   }
   // A kill within give_back() of these leaves the ring as it was, or all of it done.
   void prepare(const Cursor& cursor, gate::RingRecord& record, uint16_t slots) const {
-    record.set_burst(position(cursor), slots, size_);
+    record.set_whole(position(cursor), slots, size_);
   }
   void give_back(Cursor& cursor, const Buffer* buffers, const uint32_t* lengths, uint16_t count,
                  gate::RingRecord* record) const;
@@ -103,7 +105,7 @@ inline uint16_t PackedRing::peek(Cursor& cursor, Buffer* buffers, uint16_t most,
       if (slots == 0 && count == 0) fault = Fault::endless;
       if (slots == 0) break;
     }
-    // A chain longer than the log goes alone and unlogged: after a kill the ring itself tells where to go on.
+    // A chain longer than the log goes alone: the log's end is within it.
     if (noted + slots > gate::RingRecord::kUndo && count > 0) break;
     if (record && noted < gate::RingRecord::kUndo) record->undo[noted] = first;
     noted = static_cast<uint16_t>(noted + slots);
@@ -128,6 +130,7 @@ inline void PackedRing::give_back(Cursor& cursor, const Buffer* buffers, const u
   for (uint16_t i = 0; i < count; ++i) {
     if (i > 0) store_once(second_half(i), used(i, cursor.wrap));
     advance(cursor.next, cursor.wrap, buffers[i].slots);
+    cursor.passed += buffers[i].slots;
   }
   store_release(second_half(0), used(0, first_wrap));
   if (record) record->set_position(position(cursor), size_);
@@ -143,9 +146,8 @@ inline bool PackedRing::wants_call(const Cursor& before, const Cursor& now) cons
   const auto spot = [&](uint16_t slot, bool wrap) { return slot + (wrap ? 0u : size_); };
   const uint32_t laps = 2u * size_;
   const uint32_t from = spot(before.next, before.wrap);
-  const uint32_t moved = (spot(now.next, now.wrap) + laps - from) % laps;
   const uint32_t named = spot(event.offset_wrap & ~wire::kPositionWrap, (event.offset_wrap & wire::kPositionWrap) != 0);
-  return (named + laps - from) % laps < moved;
+  return (named + laps - from) % laps < now.passed - before.passed;
 }
 
 }  // namespace testbed::ring

@@ -130,7 +130,7 @@ TxOutcome RingPort::transmit_to(WorkerContext& worker, const SessionView& view, 
       Sink<Ring>(ring, cursor, view.terms, scratches_.of(worker), *lane.record).put(packets, count, faults);
   if (faults.count > 0) [[unlikely]]
     note(lane, faults);
-  if (cursor.next != before.next) call_if_wanted(lane, ring, before, cursor);
+  if (Ring::moved(before, cursor)) call_if_wanted(lane, ring, before, cursor);
   return {outcome.sent, pair, outcome.reason, outcome.more};
 }
 

@@ -20,6 +20,7 @@ class SplitRing {
     uint16_t next = 0;  // the first buffer that was not given back yet; what the used index says
     uint16_t seen = 0;  // the available index as last read
   };
+  static bool moved(const Cursor& before, const Cursor& now) { return now.next != before.next; }
 
   SplitRing() = default;
   // Errc::refused: a part lies not whole in one region.

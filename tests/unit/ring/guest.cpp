@@ -43,7 +43,9 @@ driver::MemorySpec memory_for(const driver::RingOptions& ring) {
   return spec;
 }
 
-gate::Message table_of(const driver::GuestMemory& memory) {
+}  // namespace
+
+gate::Message Guest::table_message() const {
   wire::MemoryTable all{static_cast<uint32_t>(memory.regions().size()), 0, {}};
   size_t i = 0;
   for (const auto& region : memory.regions())
@@ -53,8 +55,6 @@ gate::Message table_of(const driver::GuestMemory& memory) {
     message.fds.emplace_back(::fcntl(memory.fd(), F_DUPFD_CLOEXEC, 0));
   return message;
 }
-
-}  // namespace
 
 Guest::Guest(const GuestOptions& wanted)
     : options(wanted),
@@ -66,7 +66,7 @@ Guest::Guest(const GuestOptions& wanted)
   const auto user = [&](uint64_t gpa) { return memory.user_address(gpa); };
   BOOST_REQUIRE(driver::check_place(memory, place, options.ring));
   address = {0, 0, user(place.descriptors), user(place.used), user(place.available), place.used};
-  BOOST_REQUIRE(table.set_table(table_of(memory)));
+  BOOST_REQUIRE(table.set_table(table_message()));
   map = *GuestMap::map(table.regions());
   if (options.logged) {
     log_fd_.reset(::memfd_create("log", MFD_CLOEXEC));
@@ -82,6 +82,13 @@ Guest::Guest(const GuestOptions& wanted)
 }
 
 Guest::~Guest() = default;
+
+void Guest::take_over(const Guest& other) {
+  std::memcpy(memory.base(), other.memory.base(), memory.size());
+  std::memcpy(static_cast<void*>(record_), other.record_, sizeof *record_);
+  std::memcpy(state_.base(), other.state_.base(), state_.size());
+  BOOST_TEST_REQUIRE(driver_->recover());
+}
 
 namespace {
 

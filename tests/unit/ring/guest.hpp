@@ -41,8 +41,9 @@ class Guest {
     return *Ring::place(*map, address, options.ring.size, traits, where);
   }
   driver::Ring& driver() const { return *driver_; }
-  // The same ring memory, a driver that has just begun.
-  void restart_driver() { driver_->reset(); }
+  // What a kill of everybody leaves of `other` as it is now: memory, record, and the driver's state. Same
+  // options.
+  void take_over(const Guest& other);
 
   // Guest memory by guest-physical address, over the borders of regions.
   void write(uint64_t gpa, std::span<const std::byte> octets) const;
@@ -72,6 +73,9 @@ class Guest {
   std::shared_ptr<const GuestMap> map;
   std::shared_ptr<const gate::DirtyLog> log;  // empty: nothing is logged
   Terms terms;
+
+  // SET_MEM_TABLE with this memory.
+  gate::Message table_message() const;
 
   // Shared with children of this process, as a port's memory is.
   gate::RingRecord& record() const { return *record_; }

@@ -51,4 +51,19 @@ void Owner::reap() {
   BOOST_TEST_REQUIRE((guest_.driver().faults() == driver::RingFaults{}));
 }
 
+std::vector<std::pair<Posted, uint32_t>> Owner::reap_any() {
+  std::vector<std::pair<Posted, uint32_t>> all;
+  std::vector<driver::UsedChain> used(64);
+  while (const uint16_t count = guest_.driver().take(used))
+    for (uint16_t i = 0; i < count; ++i) {
+      BOOST_TEST_REQUIRE(!waiting_.empty());
+      BOOST_TEST_REQUIRE(used[i].token == waiting_.front().token);
+      area_.release(waiting_.front().end);
+      all.emplace_back(std::move(waiting_.front()), used[i].length);
+      waiting_.pop_front();
+    }
+  BOOST_TEST_REQUIRE((guest_.driver().faults() == driver::RingFaults{}));
+  return all;
+}
+
 }  // namespace testbed::ring::test

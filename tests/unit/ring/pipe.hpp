@@ -46,9 +46,13 @@ class DataArea {
 class Owner {
  public:
   Owner(Guest& guest, uint64_t seed) : guest_(guest), random_(seed) {}
+  // The same driver on another guest that took this one's over.
+  Owner(Guest& guest, const Owner& other)
+      : guest_(guest), random_(other.random_), area_(other.area_), waiting_(other.waiting_) {}
 
   size_t pick(size_t low, size_t high) { return std::uniform_int_distribution<size_t>(low, high)(random_); }
   std::deque<Posted>& waiting() { return waiting_; }
+  const std::deque<Posted>& waiting() const { return waiting_; }
   uint64_t returned() const { return returned_; }
 
   // A chain of `octets` octets in 1 to `most` segments, some of them empty. False: no room.
@@ -57,6 +61,8 @@ class Owner {
   Posted give_back(uint32_t length);
   // What was given back comes to the driver, in order, exactly once, with the right lengths.
   void reap();
+  // Whatever came back since, with its lengths; in order.
+  std::vector<std::pair<Posted, uint32_t>> reap_any();
 
  private:
   Guest& guest_;
