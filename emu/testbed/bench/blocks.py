@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from testbed.bench.generator import Generator, circulating
 from testbed.bench.machine import Watch, ping_pong
 from testbed.bench.model import Block, Case, Load, Pair, Sample
 from testbed.bench.subjects import SUBJECTS, NotSupported, Worker
+from testbed.run.places import scratch
 from testbed.run.rpc import RpcFailure
 
 MOVING_S = 10.0
@@ -64,8 +63,7 @@ async def sample(worker: Worker, generator: Generator, seconds: float) -> Sample
 
 async def measure(subject: str, load: Load, plan: Plan) -> tuple[Sample, str]:
     """The figures, and what disturbed them. NotSupported, RuntimeError, RpcFailure."""
-    with tempfile.TemporaryDirectory(prefix="tb-") as scratch:
-        directory = Path(scratch)
+    with scratch() as directory:
         sockets = [directory / f"s{number}" for number in range(2)]
         async with (
             SUBJECTS[subject].start(directory, sockets) as worker,

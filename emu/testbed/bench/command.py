@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -52,8 +54,9 @@ def bench(options: BenchOptions) -> int:
     cases = [case for name in names for case in BENCHES[name]()]
     progress = Progress(len(cases))
     try:
-        found = asyncio.run(_measure(cases, options.plan(), progress))
-    except KeyboardInterrupt:
+        found = asyncio.run(_until_told_to_stop(_measure(cases, options.plan(), progress)))
+    except asyncio.CancelledError:
+        print("testbed bench: interrupted; what was measured so far is not kept", file=sys.stderr)
         return exits.INTERRUPTED
     except Lacking as lacking:
         print(f"testbed bench: {lacking}", file=sys.stderr)
@@ -65,6 +68,14 @@ def bench(options: BenchOptions) -> int:
     _write(result, options)
     whole = all(case.pairs or case.unsupported for case in cases)
     return exits.PASSED if whole else exits.UNKNOWN
+
+
+async def _until_told_to_stop(work: Coroutine[Any, Any, Limits]) -> Limits:
+    """Also when nobody is at a terminal: what was started ends, what was taken goes back."""
+    task = asyncio.ensure_future(work)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    return await task
 
 
 async def _measure(cases: list[AnyCase], plan: Plan, progress: Progress) -> Limits:

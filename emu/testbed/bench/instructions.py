@@ -17,13 +17,12 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from testbed.run import exits
 from testbed.run.binaries import PROJECT, Lacking, find_program
+from testbed.run.places import scratch
 
 BASELINE = PROJECT / "ci" / "instructions.json"
 TOLERANCE = 0.02
@@ -48,10 +47,10 @@ def count(datapath: str, ring: str) -> Count:
     if shutil.which("valgrind") is None:
         raise Lacking("valgrind is missing; mend it with: apt-get install valgrind")
     program = find_program("testbed-instructions")
-    with tempfile.TemporaryDirectory(prefix="tb-") as scratch:
-        counts = Path(scratch) / "callgrind.out"
+    with scratch() as directory:
+        counts = directory / "callgrind.out"
         command = ["valgrind", "--tool=callgrind", "--toggle-collect=measured_poll"]
-        command += [f"--callgrind-out-file={counts}", str(program), "--dir", scratch]
+        command += [f"--callgrind-out-file={counts}", str(program), "--dir", str(directory)]
         command += ["--datapath", datapath, "--ring", ring]
         environment = {**os.environ, "GLIBC_TUNABLES": SAME_COPIES}
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, env=environment)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from testbed.bench.model import Latency, Load
 from testbed.bench.subjects import SUBJECTS
 from testbed.bench.subjects.base import GENERATOR_CPU
 from testbed.run.binaries import find_program
+from testbed.run.places import scratch
 from testbed.run.rpc import RpcClient, connect
 
 FLOW = 1
@@ -80,8 +80,7 @@ async def probing(load: Load, directory: Path, sockets: list[Path]) -> AsyncIter
 
 @asynccontextmanager
 async def started(subject: str, load: Load) -> AsyncIterator[tuple[Probe, Watch]]:
-    with tempfile.TemporaryDirectory(prefix="tb-") as scratch:
-        directory = Path(scratch)
+    with scratch() as directory:
         sockets = [directory / f"s{number}" for number in range(2)]
         async with (
             SUBJECTS[subject].start(directory, sockets) as worker,

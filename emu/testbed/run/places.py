@@ -73,16 +73,30 @@ def places(files: Path) -> Iterator[Places]:
     sockets = files / "s"
     awkward = re.search(r"[,=\[\]\s]", str(sockets))  # DPDK's device arguments cannot hold these
     if awkward or len(os.fsencode(sockets)) + _ROOM > _LONGEST or not _takes_sockets(files):
-        base = os.environ.get("XDG_RUNTIME_DIR") or ""
-        short = base if base and os.access(base, os.W_OK) and len(base) + _ROOM < 80 else "/tmp"
-        _remove_abandoned(Path(short))
-        sockets = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=short))
+        sockets = _short_directory()
     sockets.mkdir(exist_ok=True)
     try:
         yield Places(files, sockets)
     finally:
         _keep_files(sockets, files)
         shutil.rmtree(sockets, ignore_errors=True)
+
+
+def _short_directory() -> Path:
+    base = os.environ.get("XDG_RUNTIME_DIR") or ""
+    short = base if base and os.access(base, os.W_OK) and len(base) + _ROOM < 80 else "/tmp"
+    _remove_abandoned(Path(short))
+    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=short))
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """A directory with a short path for sockets and what else nobody wants to keep."""
+    directory = _short_directory()
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _remove_abandoned(base: Path) -> None:
