@@ -99,7 +99,7 @@ std::string metrics_text(const Graph& graph, const WorkerDomain& domain) {
   const Totals totals = graph.totals();
   Family(text, "testbed_received_packets", "Packets received by all ports, removed ones included.")
       .add("", totals.received);
-  Family(text, "testbed_replicated_packets", "Extra copies made by flooding.").add("", totals.replicated);
+  Family(text, "testbed_replicated_packets", "Packets made of others: by flooding, and by cutting TCP segments.").add("", totals.replicated);
   Family(text, "testbed_sent_packets", "Packets sent by all ports.").add("", totals.sent);
   Family(text, "testbed_discarded_packets", "Packets dropped under any name.").add("", totals.dropped);
   return text + "# EOF\n";

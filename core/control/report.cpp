@@ -27,6 +27,7 @@ json sums_document(const QueueSums& sums) {
 // `workers`: who polls each receive queue.
 json port_document(const PortSums& sums, const std::vector<uint16_t>& workers) {
   json port = sums_document(sums.all);
+  port["replicated"] = sums.replicated;
   port["drops"] = drops_document(sums.drops);
   port["queues"] = json::array();
   for (size_t queue = 0; queue < sums.queues.size(); ++queue) {

@@ -38,6 +38,7 @@ PortSums PortCounters::sum() const {
   sums.queues.resize(shards_.front().queues.size());
   for (const auto& shard : shards_) {
     for (size_t q = 0; q < sums.queues.size(); ++q) sums.queues[q] += read(shard.queues[q]);
+    sums.replicated += shard.replicated.get();
     add_drops(sums.drops, shard.drops);
   }
   for (const QueueSums& queue : sums.queues) sums.all += queue;  // not read anew: they add up exactly
@@ -57,6 +58,7 @@ BrickSums BrickCounters::sum() const {
 
 void Totals::add(const PortSums& port) {
   received += port.all.rx_packets;
+  replicated += port.replicated;
   sent += port.all.tx_packets;
   dropped += total(port.drops);
 }

@@ -30,7 +30,8 @@ struct alignas(kCacheLine) QueueCounters {
 struct PortShard {
   explicit PortShard(uint16_t queue_count) : queues(queue_count) {}
   std::vector<QueueCounters> queues;
-  alignas(kCacheLine) DropCounters
+  alignas(kCacheLine) Counter replicated;  // frames that were cut out of packets on their way out, less those packets
+  DropCounters
       drops;  // of packets that were to leave here, and of those that came in by a port without an edge
 };
 
@@ -50,6 +51,7 @@ struct QueueSums {
 
 struct PortSums {
   QueueSums all;
+  uint64_t replicated = 0;
   std::vector<QueueSums> queues;
   DropSums drops{};
 };

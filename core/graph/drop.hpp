@@ -21,6 +21,7 @@ enum class DropReason : uint8_t {
   bad_source,      // multicast or zero source address
   reserved,        // link-local group addresses 01:80:c2:00:00:0x that a bridge must not forward
   no_memory,       // no mbuf for a packet that has to outlive its burst
+  bad_offload,     // its headers do not allow the checksum or the cutting it asks for
   count_,          // not a reason
 };
 
@@ -28,6 +29,6 @@ inline constexpr size_t kDropReasons = static_cast<size_t>(DropReason::count_);
 
 inline constexpr std::array<std::string_view, kDropReasons> kDropNames = {
     "port_down", "queue_disabled", "ring_full",  "too_big",  "runt",     "unconnected",
-    "hairpin",   "no_destination", "bad_source", "reserved", "no_memory"};
+    "hairpin",   "no_destination", "bad_source", "reserved", "no_memory", "bad_offload"};
 
 }  // namespace testbed

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <utility>
 
 #include "core/graph/steering.hpp"
 
@@ -19,6 +20,34 @@ uint64_t sum_lengths(Packet* const* packets, uint16_t count) {
 
 bool is_whole(const Packet* packet) {
   return packet->length >= kEthernetHeader;
+}
+
+// What has to be known of a burst before it goes on.
+struct Survey {
+  uint64_t octets = 0;
+  uint32_t shortest = UINT32_MAX;
+  uint8_t flags = 0;
+};
+Survey survey(const Packet* packets, uint16_t count) {
+  Survey all;
+  for (uint16_t i = 0; i < count; ++i) {
+    all.octets += packets[i].length;
+    all.shortest = std::min(all.shortest, packets[i].length);
+    all.flags |= packets[i].flags;
+  }
+  return all;
+}
+
+bool taken(const Port::Takes& takes, const Unfinished& unfinished) {
+  switch (unfinished.cut) {
+    case Unfinished::Cut::none:
+      return takes.checksum;
+    case Unfinished::Cut::tcp4:
+      return takes.tcp4;
+    case Unfinished::Cut::tcp6:
+      return takes.tcp6;
+  }
+  return false;
 }
 
 }  // namespace
@@ -52,12 +81,13 @@ Executor::Round Executor::poll(WorkerContext& worker) {
       continue;
     }
     source.counters->rx_packets.add(count);
-    source.counters->rx_bytes.add(sum_lengths(pointers_.data(), count));
+    const Survey burst = survey(packets_.data(), count);
+    source.counters->rx_bytes.add(burst.octets);
+    unfinished_ = burst.flags != 0;
     queue_ = source.queue;
     // No brick and no port has to expect less than a header.
-    Packet* const* const packets = pointers_.data();
-    if (std::all_of(packets, packets + count, is_whole)) [[likely]]
-      follow(worker, source.out, packets, count, 0, *source.drops);
+    if (burst.shortest >= kEthernetHeader) [[likely]]
+      follow(worker, source.out, pointers_.data(), count, 0, *source.drops);
     else
       follow_whole(worker, source, count);
     source.port->release(worker, source.queue, packets_.data(), count);
@@ -107,6 +137,8 @@ void Executor::run_brick(WorkerContext& worker, const Hop& hop, Packet* const* p
 void Executor::transmit(WorkerContext& worker, const Sink& sink, Packet* const* packets, uint16_t count) {
   const uint16_t lanes = sink.port->lanes();
   if (lanes > 1) return steer(worker, sink, lanes, packets, count);
+  if (unfinished_) [[unlikely]]
+    return finish(worker, sink, queue_, packets, count);
   send(worker, sink, queue_, packets, count);
 }
 
@@ -126,7 +158,10 @@ void Executor::steer(WorkerContext& worker, const Sink& sink, uint16_t lanes, Pa
       group[grouped++] = packets[i];
       left &= ~(1u << i);
     }
-    send(worker, sink, wanted, group.data(), grouped);
+    if (unfinished_) [[unlikely]]
+      finish(worker, sink, wanted, group.data(), grouped);
+    else
+      send(worker, sink, wanted, group.data(), grouped);
   }
 }
 
@@ -148,6 +183,43 @@ void Executor::send(WorkerContext& worker, const Sink& sink, uint16_t lane, Pack
     packets += outcome.sent + dropped;
     count = static_cast<uint16_t>(rest - dropped);
   }
+}
+
+void Executor::finish(WorkerContext& worker, const Sink& sink, uint16_t lane, Packet* const* packets,
+                      uint16_t count) {
+  const Port::Takes takes = sink.port->takes();
+  std::array<Packet*, kBurst> ready;
+  uint16_t waiting = 0;
+  for (uint16_t i = 0; i < count; ++i) {
+    Packet& packet = *packets[i];
+    const bool done = (packet.flags & kUnfinished) == 0 || taken(takes, packet.unfinished);
+    if (done || (packet.unfinished.cut == Unfinished::Cut::none && finish_checksum(packet))) {
+      ready[waiting++] = &packet;
+    } else if (packet.unfinished.cut == Unfinished::Cut::none) {
+      sink.counters->drops[DropReason::bad_offload].add(1);
+    } else {
+      send(worker, sink, lane, ready.data(), std::exchange(waiting, uint16_t{0}));
+      cut(worker, sink, lane, packet);
+    }
+  }
+  send(worker, sink, lane, ready.data(), waiting);
+}
+
+void Executor::cut(WorkerContext& worker, const Sink& sink, uint16_t lane, const Packet& packet) {
+  if (!segmenter_.begin(packet)) return sink.counters->drops[DropReason::bad_offload].add(1);
+  std::array<Packet*, kBurst> frames;
+  uint32_t made = 0;
+  while (const uint16_t count = segmenter_.next(frames)) {
+    const TxOutcome outcome = sink.port->transmit(worker, lane, frames.data(), count);
+    sink.counters->queues[outcome.queue].tx_packets.add(outcome.sent);
+    sink.counters->queues[outcome.queue].tx_bytes.add(sum_lengths(frames.data(), outcome.sent));
+    made += outcome.sent;
+    if (outcome.sent == count) continue;
+    sink.counters->drops[outcome.reason].add(1);
+    ++made;
+    break;
+  }
+  sink.counters->replicated.add(made - 1);
 }
 
 }  // namespace testbed

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/graph/emitter.hpp"
+#include "core/graph/offload.hpp"
 #include "core/graph/plan.hpp"
 
 namespace testbed {
@@ -59,11 +60,17 @@ class Executor {
   // Packets of each lane together, in the order in which they came.
   void steer(WorkerContext& worker, const Sink& sink, uint16_t lanes, Packet* const* packets, uint16_t count);
   void send(WorkerContext& worker, const Sink& sink, uint16_t lane, Packet* const* packets, uint16_t count);
+  // Some of these are unfinished: what the port's peer does not take so is finished first.
+  void finish(WorkerContext& worker, const Sink& sink, uint16_t lane, Packet* const* packets, uint16_t count);
+  // Cuts it into frames on its way out. What does not go, with all behind it, counts as one packet dropped.
+  void cut(WorkerContext& worker, const Sink& sink, uint16_t lane, const Packet& packet);
 
   std::vector<Source> sources_;
   std::vector<Sink> sinks_;
   std::vector<Step> steps_;
   std::vector<Emitter> emitters_;  // by depth
+  Segmenter segmenter_;
+  bool unfinished_ = false;        // there may be unfinished packets in the present burst
   uint16_t queue_ = 0;             // the one the present burst came in by
   std::array<Packet, kBurst> packets_;
   std::array<Packet*, kBurst> pointers_;

@@ -26,6 +26,19 @@ enum class PayloadKind : uint8_t {
   memory,  // Packet::payload is the frame's first octet; the whole frame lies there
 };
 
+// What a sending guest has left to others (Virtio 1.2, 5.1.6.2): a checksum, and the cutting of a long TCP segment into
+// frames. It travels with the packet to a guest that takes it so, and is finished on the way to all others
+// (graph/offload.hpp).
+struct Unfinished {
+  enum class Cut : uint8_t { none, tcp4, tcp6 };
+  uint16_t from = 0;     // where the checksum begins: the transport header
+  uint16_t at = 0;       // where behind `from` it is to be stored; the sum of the pseudo header is there already
+  uint16_t segment = 0;  // octets of payload in each frame; 0: is not cut
+  Cut cut = Cut::none;
+};
+
+inline constexpr uint8_t kUnfinished = 1;
+
 // Two to a cache line. Written by the source and by bricks of one worker only; never shared between threads.
 struct alignas(32) Packet {
   std::byte* head;       // the frame's first head_length octets, in memory that only this worker writes
@@ -33,7 +46,8 @@ struct alignas(32) Packet {
   uint32_t length;       // octets of the frame, without virtio header and FCS
   uint16_t head_length;  // min(length, kHeadBytes), less where the first segment is shorter
   PayloadKind kind;
-  uint8_t flags;  // reserved for header rewriting: 0 today
+  uint8_t flags;  // 0 or kUnfinished
+  Unfinished unfinished = {};  // if flags have kUnfinished
 };
 static_assert(sizeof(Packet) == 32);
 

@@ -79,6 +79,12 @@ class Port {
   // How many queues transmit() chooses from at present. Above 1 the packets of one call belong to one of them
   // by their flow (graph/steering.hpp); else the port's way of choosing is its own affair.
   virtual uint16_t lanes() const { return 1; }
+  // What its peer takes unfinished (graph/packet.hpp): asked only for bursts in which something is. A port that takes
+  // nothing sees finished frames only; one that has come to take less in between refuses as bad_offload.
+  struct Takes {
+    bool checksum = false, tcp4 = false, tcp6 = false;
+  };
+  virtual Takes takes() const { return {}; }
   // Copies out `count` <= kBurst frames. `lane` says, modulo the queues that are enabled, which one they
   // leave by; where lanes() said 1, it is the queue they came in by. Either way a flow stays in order.
   virtual TxOutcome transmit(WorkerContext& worker, uint16_t lane, Packet* const* packets,

@@ -16,6 +16,7 @@ enum class Fault : uint8_t {
   indirect,   // an indirect table within another, with a next, empty, torn, or not negotiated
   chain,      // its next leads out of the table, or round in a circle, or it has too many parts
   length,     // longer than any frame, or too short for a packet's header to be written
+  offload,    // its virtio header asks for what was not negotiated, or of what is not there
   // -- Of the ring, which stops: nothing tells where the next buffer is.
   index,    // the driver's index is further ahead than the ring has entries
   head,     // an entry of the available ring names no descriptor
@@ -25,7 +26,7 @@ enum class Fault : uint8_t {
 
 inline constexpr size_t kFaults = static_cast<size_t>(Fault::count_);
 inline constexpr std::array<std::string_view, kFaults> kFaultNames = {
-    "none", "address", "direction", "indirect", "chain", "length", "index", "head", "endless"};
+    "none", "address", "direction", "indirect", "chain", "length", "offload", "index", "head", "endless"};
 
 constexpr std::string_view to_string(Fault fault) {
   return kFaultNames[static_cast<size_t>(fault)];

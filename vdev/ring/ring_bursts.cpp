@@ -106,6 +106,11 @@ uint16_t RingPort::lanes() const {
   return view == nullptr ? uint16_t{0} : static_cast<uint16_t>(view->outlets.size());
 }
 
+Port::Takes RingPort::takes() const {
+  const SessionView* view = view_.load(std::memory_order_acquire);
+  return view == nullptr ? Takes{} : view->terms.takes;
+}
+
 TxOutcome RingPort::transmit(WorkerContext& worker, uint16_t lane, Packet* const* packets, uint16_t count) {
   const SessionView* view = view_.load(std::memory_order_acquire);
   if (view == nullptr) return {0, 0, DropReason::port_down};

@@ -18,7 +18,8 @@ constexpr uint64_t kFeatures =
     bits(Feature::NET_MRG_RXBUF, Feature::VERSION_1, Feature::RING_PACKED, Feature::IN_ORDER,
          Feature::RING_INDIRECT_DESC, Feature::RING_EVENT_IDX, Feature::NET_MQ, Feature::NET_MTU,
          Feature::NET_GUEST_ANNOUNCE, Feature::NET_CTRL_VQ, Feature::NET_CTRL_RX, Feature::ANY_LAYOUT,
-         Feature::LOG_ALL, Feature::PROTOCOL_FEATURES);
+         Feature::LOG_ALL, Feature::PROTOCOL_FEATURES, Feature::NET_CSUM, Feature::NET_HOST_TSO4,
+         Feature::NET_HOST_TSO6, Feature::NET_GUEST_CSUM, Feature::NET_GUEST_TSO4, Feature::NET_GUEST_TSO6);
 
 constexpr uint64_t kProtocolFeatures =
     bits(ProtocolFeature::MQ, ProtocolFeature::LOG_SHMFD, ProtocolFeature::RARP, ProtocolFeature::REPLY_ACK,

@@ -34,6 +34,7 @@ class RingPort final : public gate::GuestPort, public SessionUser {
   uint16_t receive(WorkerContext& worker, uint16_t queue, Packet* packets) override;
   void release(WorkerContext& worker, uint16_t queue, Packet* packets, uint16_t count) override;
   uint16_t lanes() const override;
+  Takes takes() const override;
   TxOutcome transmit(WorkerContext& worker, uint16_t lane, Packet* const* packets, uint16_t count) override;
   int arm(uint16_t queue) override;
   void disarm(uint16_t queue) override;

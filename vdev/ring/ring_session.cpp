@@ -241,6 +241,8 @@ std::unique_ptr<SessionView> RingSession::make_view() {
                  sizeof(wire::VirtioNetHeaderMergeable), has(Feature::NET_MRG_RXBUF)};
   if (!has(Feature::NET_MRG_RXBUF) && !has(Feature::VERSION_1) && !packed())
     view->terms.header = sizeof(wire::VirtioNetHeader);
+  view->terms.gives = {has(Feature::NET_CSUM), has(Feature::NET_HOST_TSO4), has(Feature::NET_HOST_TSO6)};
+  view->terms.takes = {has(Feature::NET_GUEST_CSUM), has(Feature::NET_GUEST_TSO4), has(Feature::NET_GUEST_TSO6)};
   for (uint16_t index = 0; index < vrings_.size(); ++index) {
     auto& lanes = index % 2 == 0 ? view->transmit : view->receive;
     lanes.emplace_back();

@@ -57,8 +57,13 @@ class Sink {
     uint16_t sent = 0;
     for (; sent < count && used_ < waiting; ++sent) {
       const Packet& packet = *packets[sent];
-      if (packet.length > terms_.longest) [[unlikely]]
-        return refuse(outcome, sent);
+      if (packet.length > terms_.longest && packet.unfinished.cut == Unfinished::Cut::none) [[unlikely]]
+        return refuse(outcome, sent, DropReason::too_big);
+      if (packet.flags != 0) [[unlikely]] {
+        header_ = kHeader;
+        if (!write_offload(packet, terms_.takes, header_.header))
+          return refuse(outcome, sent, DropReason::bad_offload);
+      }
       const uint32_t need = terms_.header + packet.length;
       const Buffer& buffer = scratch_.put_buffers[used_];
       if (used_ < ahead && scratch_.put_at[used_] != nullptr && buffer.length >= need) [[likely]] {
@@ -74,14 +79,14 @@ class Sink {
         case Scattered::too_few:
           return sent;
         case Scattered::too_small:
-          return refuse(outcome, sent);
+          return refuse(outcome, sent, DropReason::too_big);
       }
     }
     return sent;
   }
 
-  static uint16_t refuse(Outcome& outcome, uint16_t sent) {
-    outcome.reason = DropReason::too_big;
+  static uint16_t refuse(Outcome& outcome, uint16_t sent, DropReason reason) {
+    outcome.reason = reason;
     outcome.more = true;
     return sent;
   }
@@ -97,7 +102,9 @@ class Sink {
   }
 
   void write_whole(std::byte* to, const Packet& packet) const {
-    if (terms_.header == sizeof kHeader) [[likely]]
+    if (packet.flags != 0) [[unlikely]]
+      std::memcpy(to, &header_, terms_.header);
+    else if (terms_.header == sizeof kHeader) [[likely]]
       std::memcpy(to, &kHeader, sizeof kHeader);
     else
       std::memcpy(to, &kHeader, sizeof(wire::VirtioNetHeader));
@@ -152,7 +159,7 @@ class Sink {
   }
 
   void write_scattered(const Packet& packet, uint32_t need, uint16_t buffers) const {
-    wire::VirtioNetHeaderMergeable header = kHeader;
+    wire::VirtioNetHeaderMergeable header = packet.flags != 0 ? header_ : kHeader;
     header.buffers = buffers;
     uint32_t done = 0;
     for (uint32_t i = 0; done < need; ++i) {
@@ -182,6 +189,7 @@ class Sink {
   Scratch& scratch_;
   gate::RingRecord& record_;
   uint16_t used_ = 0;
+  wire::VirtioNetHeaderMergeable header_{};  // of the unfinished frame in hand
 };
 
 }  // namespace testbed::ring

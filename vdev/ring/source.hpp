@@ -6,10 +6,13 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 
+#include "core/graph/port.hpp"
 #include "vdev/ring/copy.hpp"
 #include "vdev/ring/frame.hpp"
 #include "vdev/ring/guest_map.hpp"
+#include "vdev/ring/net_header.hpp"
 
 namespace testbed::ring {
 
@@ -20,6 +23,7 @@ struct Terms {
   uint32_t longest = kLongestFrame;     // what the MTU allows into the guest
   uint16_t header = 12;                 // octets of the virtio header before a frame
   bool mergeable = false;
+  Port::Takes gives, takes;  // what the guest may leave unfinished, and what it takes so
 };
 
 // What went wrong in a look at a ring: the last fault, and how many.
@@ -58,11 +62,13 @@ class Source {
       const Buffer& buffer = scratch_.taken_buffers[i];
       Frame& frame = scratch_.frames[count];
       uint32_t length = buffer.length - terms_.header;
+      wire::VirtioNetHeader header{};
       if (at[i] != nullptr && length <= kLongestFrame) [[likely]] {
         frame = {at[i] + terms_.header, length, 0, nullptr};
+        if (terms_.gives.checksum) std::memcpy(&header, at[i], sizeof header);
       } else {
         const uint32_t room = scratch_.taken_segments.used();
-        const Fault wrong = gather(buffer, frame, length);
+        const Fault wrong = gather(buffer, frame, length, header);
         if (wrong == Fault::chain && room > 0) break;  // perhaps only the room for its parts was too small
         if (wrong != Fault::none) {
           faults.note(wrong, buffer.id);
@@ -70,6 +76,11 @@ class Source {
         }
       }
       fill(packets[count], frame, length, scratch_.heads[count].data());
+      if (terms_.gives.checksum && (header.flags | header.gso_type) != 0)
+        if (!read_offload(header, terms_.gives, packets[count])) {
+          faults.note(Fault::offload, buffer.id);
+          continue;
+        }
       ++count;
     }
     scratch_.taken = i;
@@ -96,7 +107,7 @@ class Source {
   }
 
   // A frame in several parts. `length` 0: the buffer has no room for the virtio header, let alone a frame.
-  Fault gather(const Buffer& buffer, Frame& frame, uint32_t& length) {
+  Fault gather(const Buffer& buffer, Frame& frame, uint32_t& length, wire::VirtioNetHeader& header) {
     SegmentPool& pool = scratch_.taken_segments;
     const uint32_t first = pool.used();
     if (const Fault fault = ring_.walk(buffer, false, *terms_.map, pool); fault != Fault::none) return fault;
@@ -106,6 +117,8 @@ class Source {
     length = octets > terms_.header ? static_cast<uint32_t>(octets) - terms_.header : 0;
     frame = {nullptr, 0, 0, nullptr};
     if (length == 0) return Fault::none;
+    const Frame whole{pool.from(first)->at, pool.from(first)->length, pool.used() - first - 1, pool.from(first + 1)};
+    read_guest_frame(&whole, 0, reinterpret_cast<std::byte*>(&header), sizeof header);
     uint32_t skip = terms_.header, i = first;
     for (; skip >= pool.from(i)->length; ++i) skip -= pool.from(i)->length;
     frame = {pool.from(i)->at + skip, pool.from(i)->length - skip, pool.used() - i - 1, pool.from(i + 1)};

@@ -5,9 +5,12 @@
 
 namespace testbed::wire {
 
+inline constexpr uint8_t kNetNeedsChecksum = 1;
+inline constexpr uint8_t kGsoNone = 0, kGsoTcp4 = 1, kGsoTcp6 = 4;
+
 struct VirtioNetHeader {
-  uint8_t flags;     // 1: needs_csum, 2: data_valid
-  uint8_t gso_type;  // 0: none
+  uint8_t flags;     // kNetNeedsChecksum; 2: data_valid
+  uint8_t gso_type;  // kGso...; 0x80: with ECN
   uint16_t header_length;
   uint16_t gso_size;
   uint16_t csum_start;

@@ -6,7 +6,7 @@ For each life of each switch, from its counters at a quiet moment:
     received    the ports' rx_packets add up to it
     sent        the ports' tx_packets add up to it
     dropped     the drops of ports and bricks add up to it
-    replicated  the bricks' replicated add up to it
+    replicated  those of ports and bricks add up to it
     queues      the queues of each port add up to the port's own numbers
 
 The totals include ports and bricks that are gone; where any were removed, the sums may be less. A life that was cut short
@@ -68,7 +68,7 @@ def switch_equations(evidence: Evidence, life: SwitchEvidence) -> Iterator[Equat
         "received": sum(port["rx_packets"] for port in ports.values()),
         "sent": sum(port["tx_packets"] for port in ports.values()),
         "dropped": sum(total(owner.get("drops")) for owner in (*ports.values(), *bricks.values())),
-        "replicated": sum(brick.get("replicated", 0) for brick in bricks.values()),
+        "replicated": sum(owner.get("replicated", 0) for owner in (*ports.values(), *bricks.values())),
     }
     removed = _anything_removed(evidence, life)
     for name, value in sums.items():

@@ -60,6 +60,16 @@ def qemu_version(binary: str = BINARY) -> QemuVersion:
     return QemuVersion.parse(said.stdout)
 
 
+Offloads = Literal["all", "checksum", "none"]
+_CUTTING = ("host_tso4", "host_tso6", "guest_tso4", "guest_tso6")
+# Properties of virtio-net-pci that are turned off.
+_LEFT_OUT: dict[Offloads, tuple[str, ...]] = {
+    "all": (),
+    "checksum": _CUTTING,
+    "none": (*_CUTTING, "csum", "guest_csum"),
+}
+
+
 @dataclass(frozen=True)
 class GuestOptions:
     """What a scenario says about a guest. `role` is the frontend's own on the vhost-user socket."""
@@ -76,6 +86,7 @@ class GuestOptions:
     tx_queue_size: int = 256
     mtu: int | None = None
     reconnect_ms: int = 10  # client role; QEMU before 9.2 knows whole seconds and gets 1
+    offloads: Offloads = "all"
     device: Mapping[str, str] = field(default_factory=dict)  # further properties of virtio-net-pci
     kernel_arguments: str = ""
     extra: tuple[str, ...] = ()
@@ -121,18 +132,7 @@ def reconnect(version: QemuVersion, interval_ms: int) -> str:
     return f"reconnect={max(1, round(interval_ms / 1000))}"
 
 
-def memory_kb(version: QemuVersion, accelerator: Accelerator, memory_mb: int) -> int:
-    """QEMU before 9.0 loses pages that a vCPU of TCG dirties during migration: when it takes over the dirty bitmap it
-    does not tell the vCPUs, which go on writing unmarked what their TLB says is dirty already ("physmem: Fix migration
-    dirty bitmap coherency with TCG memory access"). Only where the bitmap is taken 64 pages at a time, which it is not
-    of memory that is no multiple of so many: 8 KiB are added, the least that a machine's memory can grow by."""
-    if accelerator == "tcg" and version < QemuVersion(9, 0):
-        return memory_mb * 1024 + 8
-    return memory_mb * 1024
-
-
 def _machine(options: GuestOptions, host: Host) -> list[str]:
-    size = f"{memory_kb(host.version, host.accelerator, options.memory_mb)}K"
     accelerator = "tcg,thread=multi" if host.accelerator == "tcg" else "kvm"
     return [
         "-name", f"guest={options.name},debug-threads=on",
@@ -141,8 +141,8 @@ def _machine(options: GuestOptions, host: Host) -> list[str]:
         "-accel", accelerator,
         "-cpu", "max" if host.accelerator == "tcg" else "host",
         "-smp", str(options.cpus),
-        "-m", size,
-        "-object", f"memory-backend-memfd,id=mem,size={size},share=on",
+        "-m", f"{options.memory_mb}M",
+        "-object", f"memory-backend-memfd,id=mem,size={options.memory_mb}M,share=on",
         "-device", "pvpanic-pci",
         "-action", "panic=pause",
     ]  # fmt: skip
@@ -181,6 +181,7 @@ def _network(options: GuestOptions, host: Host) -> list[str]:
         "disable-legacy": "on",  # virtio 1; packed rings need it
         "romfile": "",  # the boot ROM would be loaded into memory and do nothing
         **({"host_mtu": str(options.mtu)} if options.mtu else {}),
+        **dict.fromkeys(_LEFT_OUT[options.offloads], "off"),
         **options.device,
     }
     return [

@@ -114,7 +114,7 @@ def _frontend(
             cpus=spec.cpus,
             rx_queue_size=spec.queue_size,
             tx_queue_size=spec.queue_size,
-            device={} if spec.mergeable else {"mrg_rxbuf": "off"},
+            offloads=spec.offloads,
         )
         return GuestActor(options, kit.image, kit.accelerator, world, arm)
     if isinstance(spec, Driver):
