@@ -165,7 +165,8 @@ class GuestActor(Frontend):
             error = str(failure).splitlines()[0]
         finally:
             self._reachable.set()
-            await (target if error or self._guest is source else source).close()
+            # Whatever became of it, the guest lives in one of the two only.
+            await (target if self._guest is source else source).close()
             self._moving, self._transfer = False, None
         state = "completed" if not error else "cancelled" if "was cancelled" in error else "failed"
         self._told(f"migration.{state}", state=state, **report, **({"error": error} if error else {}))
