@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 WIDTH = 140  # of a table that goes to a file
-COLUMNS = ("load", "subject", "cycles", "Mpps", "Gbit/s", "burst", "of limit", "ratio (95 %)", "rejected")
-LATENCY_COLUMNS = ("latency, us", "subject", "10 %", "50 %", "90 %", "p99 at 50 %", "rejected")
+COLUMNS = ("load", "subject", "cycles", "Mpps", "Gbit/s", "burst", "of limit", "ratio (95 %)", "disturbed")
+LATENCY_COLUMNS = ("latency, us", "subject", "10 %", "50 %", "90 %", "p99 at 50 %", "disturbed")
 LEFT = ("load", "latency, us", "subject")
 Row = tuple[str, ...]
 
