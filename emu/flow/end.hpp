@@ -66,6 +66,8 @@ class End {
 
   // True when the link changed since the last call. An end that comes up says hello.
   bool check_link(uint64_t now_ns);
+  // It says hello again at once: its guest has moved.
+  void announce() { hello_cursor_ = 0; }
   // Each returns how many frames it moved.
   uint32_t receive(const std::function<uint64_t()>& clock, const Moving& moving);
   uint32_t acknowledge();

@@ -134,6 +134,10 @@ Result<void> FlowEngine::set(uint16_t flow, const FlowChange& change) {
   return {};
 }
 
+void FlowEngine::announce() {
+  for (auto& [name, end] : ends_) end->announce();
+}
+
 Activity FlowEngine::poll() {
   Activity activity;
   const uint64_t now_ns = clock_();

@@ -52,6 +52,9 @@ class FlowEngine {
   Result<uint64_t> stop(const uint16_t* flow);
   Result<void> set(uint16_t flow, const FlowChange& change);
 
+  // All ends say hello at the next poll.
+  void announce();
+
   Activity poll();
   uint64_t now() const { return clock_(); }
 

@@ -63,6 +63,7 @@ std::vector<std::pair<std::string, FlowService::Handler>> FlowService::methods()
   return {{"flow.send", bind(&FlowService::send)},        {"flow.expect", bind(&FlowService::expect)},
           {"flow.remove", bind(&FlowService::remove)},    {"flow.start", bind(&FlowService::start)},
           {"flow.stop", bind(&FlowService::stop)},        {"flow.set", bind(&FlowService::set)},
+          {"flow.announce", bind(&FlowService::announce)},
           {"flow.counts", bind(&FlowService::counts)},    {"flow.report", bind(&FlowService::report)},
           {"frontend.status", bind(&FlowService::status)}};
 }
@@ -117,6 +118,11 @@ Result<json> FlowService::set(const json& params) {
   Result<void> done;
   on_engine_([&] { done = engine_.set(flow, *change); });
   return empty_or_error(done);
+}
+
+Result<json> FlowService::announce(const json&) {
+  on_engine_([&] { engine_.announce(); });
+  return json::object();
 }
 
 Result<json> FlowService::counts(const json&) {

@@ -24,8 +24,8 @@ class FlowService {
   // `engine` outlives the service.
   FlowService(FlowEngine& engine, OnEngine on_engine);
 
-  // Name and handler: flow.send, flow.expect, flow.remove, flow.start, flow.stop, flow.set, flow.counts,
-  // flow.report, frontend.status. Every mistake in the parameters comes back as an Error; handlers do not
+  // Name and handler: flow.send, flow.expect, flow.remove, flow.start, flow.stop, flow.set, flow.announce,
+  // flow.counts, flow.report, frontend.status. Every mistake in the parameters comes back as an Error; handlers do not
   // throw.
   std::vector<std::pair<std::string, Handler>> methods();
 
@@ -36,6 +36,7 @@ class FlowService {
   Result<nlohmann::json> start(const nlohmann::json& params);
   Result<nlohmann::json> stop(const nlohmann::json& params);
   Result<nlohmann::json> set(const nlohmann::json& params);
+  Result<nlohmann::json> announce(const nlohmann::json& params);
   Result<nlohmann::json> counts(const nlohmann::json& params);
   Result<nlohmann::json> report(const nlohmann::json& params);
   Result<nlohmann::json> status(const nlohmann::json& params);

@@ -8,7 +8,7 @@ downtime    from the stop of the rings at the source to all of them running at t
 total       of the whole migration
 rounds      of copying while the rings ran
 
-What the flows lost and for how long they were silent is for `flow` to say.
+What the flows lost is for `flow` to say, and how long they may be silent; how long they were is measured here, too.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from testbed.check.evidence import Document, Event, Evidence
+from testbed.check.losses import outages_of
 from testbed.check.result import CheckResult, Finding, passed, unknown
 from testbed.check.rules import Rules, judge_value, limit, names
 from testbed.check.topology import address_block, frontends_of
@@ -100,7 +101,7 @@ def _check_guest(evidence: Evidence, guest: str, rules: Rules) -> CheckResult:
         *_how_often(guest, moves, wanted),
         *_costs(done, wanted),
     ]
-    return CheckResult("migration", guest, tuple(findings), _measured(moves))
+    return CheckResult("migration", guest, tuple(findings), _measured(evidence, moves))
 
 
 def _count(rule: str, told: list[str]) -> Finding:
@@ -195,7 +196,7 @@ def _costs(done: list[Move], wanted: Document) -> Iterator[Finding]:
         yield judge_value("rounds", worst, limit(wanted["rounds"]), f"it took {worst} rounds")
 
 
-def _measured(moves: list[Move]) -> Document:
+def _measured(evidence: Evidence, moves: list[Move]) -> Document:
     return {
         "migrations": [
             {
@@ -208,7 +209,22 @@ def _measured(moves: list[Move]) -> Document:
                     for key in ("pages", "downtime_us", "downtime", "total_us", "differing_pages", "error")
                     if key in move.report
                 },
+                "outages_ms": _outages(evidence, move),
             }
             for move in moves
         ]
     }
+
+
+def _outages(evidence: Evidence, move: Move) -> Document:
+    """The longest silence of each flow of the guest that has to do with it."""
+    until = (move.switched or move.end) + _ANNOUNCED_WITHIN_NS
+    longest = {
+        flow.name: max(
+            (o.end - o.start for o in outages_of(evidence, flow) if o.end >= move.start and o.start <= until),
+            default=0,
+        )
+        for flow in evidence.flows.values()
+        if move.frontend in (flow.source, flow.sink) and flow.receiver is not None
+    }
+    return {name: round(length / 1e6, 3) for name, length in longest.items()}

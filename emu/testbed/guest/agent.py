@@ -33,6 +33,7 @@ class AgentChannel:
         self.name = name
         self.clock = GuestClock()
         self.flow_clock = FlowClock()
+        self.followed = asyncio.Event()  # after a move: it answers here, and its flows have the time again
         self._on_event = on_event
         self._on_ready = on_ready
         self._rpc: RpcClient | None = None
@@ -98,10 +99,13 @@ class AgentChannel:
             return  # reset again, or gone: whoever watches the process tells
 
     async def _follow(self, rpc: RpcClient) -> None:
-        """Its clock stood still on the way."""
+        """The network has to learn where it is. And its clock stood still on the way: its flows get the time at once, and
+        then as well as it can be had."""
         with contextlib.suppress(RpcFailure):
-            await rpc.call("clock", timeout=PATIENCE_S)
+            await rpc.call("flow.announce", timeout=PATIENCE_S)
             self.clock = GuestClock()
+            await self.read_clock(count=1, timeout=PATIENCE_S)
+            self.followed.set()
             await self.read_clock(timeout=PATIENCE_S)
             await self._keep_time()
 

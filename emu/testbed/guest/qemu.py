@@ -136,13 +136,13 @@ class Guest:
         """Its monitor is there: it has met its backend."""
         return self._monitor.connected
 
-    def take_over(self, before: Guest) -> None:
-        """The guest that ran there runs here now."""
+    async def take_over(self, before: Guest, deadline_s: float) -> None:
+        """The guest that ran there runs here now. Until its agent has answered; GuestError."""
         self.boots = before.boots
         self._agent.take_over(before._agent)
         before.expected_to_end = True
-        before._ready.clear()
         self._ready.set()
+        await self._until(self._agent.followed, deadline_s, "did not answer after it had moved")
 
     async def ready(self, deadline_s: float) -> None:
         """Until the agent of the current boot answers. GuestError with the last words when it dies or takes too long."""

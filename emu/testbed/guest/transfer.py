@@ -7,7 +7,7 @@ compared, octet for octet. Then the destination runs.
 from __future__ import annotations
 
 import asyncio
-import mmap
+import itertools
 import os
 import time
 from collections.abc import Callable
@@ -22,6 +22,15 @@ _CHUNK = 1 << 20
 _NAMED = 16
 _LOOK_AGAIN_S = 0.005  # QEMU's events say when a state changes, its replies what it is
 _ENDED = ("completed", "failed", "cancelled")
+_ANNOUNCE = {
+    "initial": 50,
+    "max": 550,
+    "rounds": 5,
+    "step": 100,
+}  # ms: what QEMU does by itself after a migration
+# What ends when, in the words of check/anatomy.py, and how long that took.
+_MOMENTS = ("until_stop", "last_copy", "compare", "start_rings")
+_PARTS = ("transfer_us", "compare_us", "start_us")
 
 
 class TransferFailed(Exception):
@@ -49,7 +58,10 @@ class Transfer:
         self._tell = tell
         self._bandwidth = bandwidth
         self._began = time.monotonic_ns()
+        self._cancelled = False
         self.report: Document = {"rounds": [], "differing": [], "differing_pages": 0}
+        self.arrived = False  # nothing is missing at the destination
+        self.moments: dict[str, int] = {}  # of the switch-over
 
     async def run(self, deadline: int, downtime_ms: int) -> None:
         """Until the guest runs at the destination. TransferFailed, and then it runs at the source."""
@@ -57,6 +69,8 @@ class Transfer:
             await self._listening(deadline)
             await self._prepare(downtime_ms)
             await self._source.qmp("migrate", {"uri": f"unix:{self._socket}"})
+            if self._cancelled:  # before there was anything that QEMU could have cancelled
+                await self.cancel()
             await self._until(self._source, ("pre-switchover",), deadline)
             stopped = time.monotonic_ns()
             self._tell("migration.stopped")
@@ -66,8 +80,11 @@ class Transfer:
             moved = time.monotonic_ns()
             await asyncio.to_thread(self._compare)
             compared = time.monotonic_ns()
+            self.arrived = True
             await self._target.qmp("cont")
-            self._account(status, stopped, moved, compared)
+            # It has done so already: while nobody listened, because both stood still.
+            await self._target.qmp("announce-self", _ANNOUNCE)
+            self._account(status, [stopped, moved, compared, time.monotonic_ns()])
         except GuestError as error:
             raise TransferFailed(str(error).splitlines()[0]) from None
         finally:
@@ -75,11 +92,14 @@ class Transfer:
 
     async def cancel(self) -> None:
         """Nothing when it is over."""
+        self._cancelled = True
         await self._source.qmp("migrate_cancel")
 
     async def _listening(self, deadline: int) -> None:
         """The destination speaks once it has met its backend."""
         while not self._target.heard:
+            if self._cancelled:
+                raise TransferFailed(f"{self._source.name}: the migration was cancelled")
             if not self._target.running or time.monotonic_ns() > deadline:
                 raise TransferFailed(
                     f"{self._target.name}: the process at the destination is not there in time"
@@ -104,19 +124,16 @@ class Transfer:
             await asyncio.sleep(_LOOK_AGAIN_S)
         raise TransferFailed(f"{self._source.name}: the migration is not {wanted[0]} in time")
 
-    def _account(self, status: Document, stopped: int, moved: int, compared: int) -> None:
-        now = time.monotonic_ns()
+    def _account(self, status: Document, moments: list[int]) -> None:
         ram: dict[str, Any] = status.get("ram") or {}
+        self.moments = dict(zip(_MOMENTS, moments, strict=True))
+        parts = zip(_PARTS, itertools.pairwise(moments), strict=True)
         self.report |= {
             "rounds": [{}] * int(ram.get("dirty-sync-count", 0)),
             "pages": int(ram.get("normal", 0)) + int(ram.get("duplicate", 0)),
-            "downtime_us": (now - stopped) // 1000,
-            "downtime": {
-                "transfer_us": (moved - stopped) // 1000,
-                "compare_us": (compared - moved) // 1000,
-                "start_us": (now - compared) // 1000,
-            },
-            "total_us": (now - self._began) // 1000,
+            "downtime_us": (moments[-1] - moments[0]) // 1000,
+            "downtime": {part: (end - start) // 1000 for part, (start, end) in parts},
+            "total_us": (moments[-1] - self._began) // 1000,
         }
 
     def _compare(self) -> None:
@@ -140,19 +157,29 @@ def memory_of(pid: int) -> Path:
 
 
 def differing_pages(here: Path, there: Path) -> list[int]:
-    """Numbers of the pages in which two equally long files differ."""
-    with open(here, "rb") as one, open(there, "rb") as other:
+    """Numbers of the pages in which two equally long files differ. Read, not mapped: that would fill their holes."""
+    with open(here, "rb", buffering=0) as one, open(there, "rb", buffering=0) as other:
         size = os.fstat(one.fileno()).st_size
         if size != os.fstat(other.fileno()).st_size:
             raise GuestError("the two memories are not equally large")
-        with (
-            mmap.mmap(one.fileno(), size, prot=mmap.PROT_READ) as first,
-            mmap.mmap(other.fileno(), size, prot=mmap.PROT_READ) as second,
-        ):
-            return [
-                page
-                for start in range(0, size, _CHUNK)
-                if first[start : start + _CHUNK] != second[start : start + _CHUNK]
-                for page in range(start // PAGE, min(start + _CHUNK, size) // PAGE)
-                if first[page * PAGE : (page + 1) * PAGE] != second[page * PAGE : (page + 1) * PAGE]
-            ]
+        first, second = bytearray(_CHUNK), bytearray(_CHUNK)
+        pages: list[int] = []
+        for start in range(0, size, _CHUNK):
+            _fill(one.fileno(), first, start, size)
+            _fill(other.fileno(), second, start, size)
+            if first != second:
+                differing = (page for page in range(len(first) // PAGE) if _differs(first, second, page))
+                pages += [start // PAGE + page for page in differing]
+        return pages
+
+
+def _fill(fd: int, buffer: bytearray, start: int, size: int) -> None:
+    """With the file's octets from `start` on; the last part may be a shorter one."""
+    del buffer[size - start :]
+    if os.preadv(fd, [buffer], start) != len(buffer):
+        raise GuestError("a memory became shorter while it was read")
+
+
+def _differs(first: bytearray, second: bytearray, page: int) -> bool:
+    part = slice(page * PAGE, (page + 1) * PAGE)
+    return first[part] != second[part]

@@ -115,6 +115,7 @@ def _frontend(
             rx_queue_size=spec.queue_size,
             tx_queue_size=spec.queue_size,
             offloads=spec.offloads,
+            device={} if spec.mergeable else {"mrg_rxbuf": "off"},
         )
         return GuestActor(options, kit.image, kit.accelerator, world, arm)
     if isinstance(spec, Driver):

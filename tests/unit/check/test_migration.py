@@ -57,6 +57,7 @@ def test_a_guest_that_arrived_whole_passes_and_its_phases_are_in_the_report() ->
     assert cell.verdict == "passed", cell.reason
     (migration,) = result(cell, "migration", DRIVER).measured["migrations"]
     assert migration["downtime_us"] == 8000 and migration["rounds"] == 2
+    assert migration["outages_ms"] == {}  # no flow of this guest
 
 
 def test_a_page_that_differs_fails_and_is_named() -> None:
@@ -128,3 +129,13 @@ def test_an_outage_in_which_another_guest_moved_stays_unexplained() -> None:
     assert DRIVER not in (evidence.flows["probe"].source, evidence.flows["probe"].sink)
     parts = dissect(evidence, evidence.flows["probe"], Outage(T, T + 12 * MS, open=False))
     assert [name for name, _ in parts] == ["unexplained"]
+
+
+def test_the_silence_of_the_guests_flows_is_measured() -> None:
+    evidence = moved()
+    flow = replace(evidence.flows["probe"], source=DRIVER)
+    outage = {"start_ns": T, "end_ns": T + 12 * MS}
+    flow = replace(flow, receiver={**(flow.receiver or {}), "outages": [outage]})
+    cell = judge(replace(evidence, flows={**evidence.flows, "probe": flow}))
+    (migration,) = result(cell, "migration", DRIVER).measured["migrations"]
+    assert migration["outages_ms"] == {"probe": 12.0}

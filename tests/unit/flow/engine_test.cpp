@@ -57,7 +57,7 @@ BOOST_AUTO_TEST_CASE(a_receiver_that_comes_late_says_that_nothing_arrived_before
   BOOST_TEST(gaps[0]["after_ns"] == 0);
 }
 
-BOOST_AUTO_TEST_CASE(an_end_says_hello_from_every_address_when_its_link_comes_up_and_every_second) {
+BOOST_AUTO_TEST_CASE(an_end_says_hello_from_every_address_when_its_link_comes_up_and_every_second_and_when_told) {
   World world;
   world.make_flow({{"rate_pps", 1}, {"streams", 100}});
   std::multiset<uint64_t> sources;
@@ -78,6 +78,9 @@ BOOST_AUTO_TEST_CASE(an_end_says_hello_from_every_address_when_its_link_comes_up
   world.transports[1]->up = true;
   world.pass(5 * kMs, [&] { world.carry(1, 0, collect); });
   BOOST_TEST(sources.size() == 300u);
+  world.call("flow.announce");
+  world.pass(5 * kMs, [&] { world.carry(1, 0, collect); });
+  BOOST_TEST(sources.size() == 400u);
 }
 
 BOOST_AUTO_TEST_CASE(a_link_that_changes_is_an_event) {

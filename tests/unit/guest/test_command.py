@@ -13,6 +13,7 @@ from testbed.guest.command import (
     QemuVersion,
     command,
     interrupt_vectors,
+    memory_kb,
     reconnect,
 )
 
@@ -39,6 +40,14 @@ def test_msix_is_avoided_exactly_where_qemu_crashes_with_it() -> None:
     assert interrupt_vectors(QemuVersion(9, 2), "tcg", 4) == 0
     assert interrupt_vectors(BOOKWORM, "kvm", 4) == 10
     assert interrupt_vectors(TRIXIE, "tcg", 4) == 10
+
+
+def test_memory_is_not_taken_64_pages_at_a_time_exactly_where_qemu_then_loses_some() -> None:
+    assert memory_kb(BOOKWORM, "tcg", 128) == 128 * 1024 + 8
+    assert memory_kb(BOOKWORM, "kvm", 128) == memory_kb(QemuVersion(9, 0), "tcg", 128) == 128 * 1024
+    line = command(OPTIONS, HOST)
+    assert value(line, "-m") == "262152K"
+    assert "size=262152K," in value(line, "-object")
 
 
 def test_reconnecting_is_as_quick_as_the_version_can() -> None:
@@ -69,8 +78,8 @@ def test_several_queues_need_mq_on_both_ends() -> None:
 
 def test_memory_is_shared_and_of_one_size() -> None:
     line = command(replace(OPTIONS, memory_mb=384), HOST)
-    assert value(line, "-m") == "384M"
-    assert value(line, "-object") == "memory-backend-memfd,id=mem,size=384M,share=on"
+    assert value(line, "-m") == "393224K"
+    assert value(line, "-object") == "memory-backend-memfd,id=mem,size=393224K,share=on"
     assert "memory-backend=mem" in value(line, "-machine")
 
 

@@ -51,8 +51,12 @@ async def test_the_destination_runs_only_after_both_stood_still(
     monkeypatch.setattr(made, "_compare", lambda: target.told.append("compared"))
     await run(made)
     assert source.told[-2:] == ["migrate", "migrate-continue"]
-    assert target.told == ["compared", "cont"]
+    assert target.told == ["compared", "cont", "announce-self"]
     assert events == ["migration.stopped"]
+    assert made.arrived
+    assert list(made.moments) == ["until_stop", "last_copy", "compare", "start_rings"]
+    assert list(made.moments.values()) == sorted(made.moments.values())
+    assert sum(made.report["downtime"].values()) <= made.report["downtime_us"]
 
 
 @pytest.mark.parametrize(("end", "told"), [("failed", "failed"), ("cancelled", "was cancelled")])
@@ -61,7 +65,26 @@ async def test_one_that_does_not_arrive_never_runs_there(tmp_path: Path, end: st
     made, _ = transfer(source, target, tmp_path)
     with pytest.raises(TransferFailed, match=f"g1: the migration {told}"):
         await run(made)
-    assert target.told == []
+    assert target.told == [] and not made.arrived
+
+
+async def test_one_that_is_called_off_before_qemu_knows_of_it_does_not_happen(tmp_path: Path) -> None:
+    source, target = FakeGuest("g1", "active", "cancelled"), FakeGuest("g1", "active")
+    made, _ = transfer(source, target, tmp_path)
+    await made.cancel()
+    with pytest.raises(TransferFailed, match="was cancelled"):
+        await run(made)
+    assert source.told[-2:] == ["migrate", "migrate_cancel"]
+
+
+async def test_one_that_is_called_off_before_the_destination_is_there_does_not_begin(tmp_path: Path) -> None:
+    source, target = FakeGuest("g1", "active"), FakeGuest("g1", "active")
+    target.heard = False
+    made, _ = transfer(source, target, tmp_path)
+    await made.cancel()
+    with pytest.raises(TransferFailed, match="was cancelled"):
+        await run(made)
+    assert "migrate" not in source.told
 
 
 async def test_one_that_does_not_end_is_given_up_in_time(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from testbed.run.actors.frontend import Arm, Frontend
 from testbed.run.rpc import RpcClosed, RpcFailure
 
 READY_DEADLINE_S = 90.0  # under TCG, with polling switches beside it
+_FOLLOWED_S = 20.0
 _FLOW_END = "eth0"
 
 
@@ -52,12 +54,12 @@ class GuestActor(Frontend):
     def clock_error_ns(self) -> int:
         return self._guest.clock.error() if self._guest and self._guest.clock.known else 0
 
-    def _made(self, options: GuestOptions) -> Guest:
+    def _made(self, options: GuestOptions, on_event: Callable[[Event], None]) -> Guest:
         return Guest(
             options,
             self._image,
             self.world.places.files,
-            on_event=self._take,
+            on_event=on_event,
             on_reboot=self._rebooted,
             accelerator=self._accelerator,
             environment=self.world.environment,
@@ -70,7 +72,7 @@ class GuestActor(Frontend):
             await self._guest.close()
         self.lives += 1
         self.up, self.failure, self.stopped, self.linked = False, "", False, False
-        guest = self._made(self._options)
+        guest = self._made(self._options, self._take)
         spawned = time.monotonic_ns()
         try:
             await guest.start()
@@ -101,6 +103,12 @@ class GuestActor(Frontend):
         elif event.name == "guest.reset":
             self.up = self.linked = False
         self.world.history.add(event)
+
+    def _take_at_destination(self, event: Event) -> None:
+        """A process that nobody has arrived in ends by itself when the source gives up."""
+        if event.name == "guest.died" and self._transfer is not None and not self._transfer.arrived:
+            event = replace(event, fields={**event.fields, "expected": True})
+        self._take(event)
 
     def _died(self, event: Event) -> None:
         self.up = False
@@ -150,7 +158,8 @@ class GuestActor(Frontend):
         assert source is not None, "checked by whoever moves it"
         sockets = self.world.places.sockets
         options = replace(self._options, socket=to, role=role)
-        target = self._made(replace(options, extra=(*options.extra, *incoming(self.name, sockets))))
+        arriving = replace(options, extra=(*options.extra, *incoming(self.name, sockets)))
+        target = self._made(arriving, self._take_at_destination)
         self._moving, error = True, ""
         self._transfer = Transfer(source, target, sockets, self._told, bandwidth)
         self._told("migration.started")
@@ -159,8 +168,9 @@ class GuestActor(Frontend):
             await target.start()
             await self._transfer.run(deadline, downtime_ms)
             self._options, self._guest = options, target
-            target.take_over(source)
-            self._told("migration.switched", downtime_us=report["downtime_us"])
+            moments = self._transfer.moments
+            self._told("migration.switched", downtime_us=report["downtime_us"], moments=moments)
+            await target.take_over(source, _FOLLOWED_S)
         except (GuestError, TransferFailed) as failure:
             error = str(failure).splitlines()[0]
         finally:

@@ -66,5 +66,6 @@ class Qemu(Model):
         description="what it may leave unfinished, and takes so: TCP segments of up to 64 KiB and checksums, "
         "`checksum`, or `none`",
     )
+    mergeable: bool = Field(True, description="offers VIRTIO_NET_F_MRG_RXBUF")
     memory: MemoryMb = Field(256, description="of the guest")
     cpus: int = Field(1, ge=1, le=8, description="virtual CPUs")
