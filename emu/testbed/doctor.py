@@ -25,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from testbed.report import environment as machine
+from testbed.run import openvswitch
 
 State = Literal["ok", "limited", "missing"]
 
@@ -86,6 +87,15 @@ def judge_hugepages(total: int, free: int, size_kb: int, root: bool) -> Item:
         "scenarios that ask for them and the ovs-dpdk backend are skipped",
         mend,
     )
+
+
+def judge_ovs(why_not: str, installed: bool, root: bool) -> Item:
+    """Not needed by any test: a peer to compare with."""
+    if installed:
+        return Item("OVS-DPDK", "ok", why_not or "usable")
+    install = f"apt-get install -y {openvswitch.PACKAGE}"
+    means = "`run --backend ovs-dpdk` and its cases in `bench` are skipped"
+    return Item("OVS-DPDK", "limited", "not installed", means, install if root else f"sudo {install}")
 
 
 def judge_tun(exists: bool, root: bool) -> Item:
@@ -220,6 +230,7 @@ def probes(root: bool) -> dict[str, Callable[[], Item]]:
         "accelerator": _accelerator,
         "hugepages": lambda: _huge(root),
         "root": lambda: judge_root(root),
+        "OVS-DPDK": lambda: judge_ovs(openvswitch.why_not(), openvswitch.DAEMON.is_file(), root),
         "/dev/net/tun": lambda: judge_tun(Path("/dev/net/tun").exists(), root),
         "cores": lambda: judge_cores(len(os.sched_getaffinity(0))),
         "memory": _memory,
