@@ -54,9 +54,11 @@ def bench(options: BenchOptions) -> int:
     cases = [case for name in names for case in BENCHES[name]()]
     progress = Progress(len(cases))
     try:
-        found = asyncio.run(_until_told_to_stop(_measure(cases, options.plan(), progress)))
+        asyncio.run(_until_told_to_stop(_measure(cases, options.plan(), progress)))
     except asyncio.CancelledError:
-        print("testbed bench: interrupted; what was measured so far is not kept", file=sys.stderr)
+        print("testbed bench: interrupted; this is what was measured so far", file=sys.stderr)
+        measured = [case for case in cases if case.pairs or case.unsupported]
+        _write(document(measured, progress.limits, environment(), options.tolerant), options)
         return exits.INTERRUPTED
     except Lacking as lacking:
         print(f"testbed bench: {lacking}", file=sys.stderr)
@@ -64,36 +66,35 @@ def bench(options: BenchOptions) -> int:
     except (RuntimeError, RpcFailure) as failure:
         print(f"testbed bench: {failure}", file=sys.stderr)
         return exits.UNKNOWN
-    result = document(cases, found, environment(), options.tolerant)
-    _write(result, options)
+    _write(document(cases, progress.limits, environment(), options.tolerant), options)
     whole = all(case.pairs or case.unsupported for case in cases)
     return exits.PASSED if whole else exits.UNKNOWN
 
 
-async def _until_told_to_stop(work: Coroutine[Any, Any, Limits]) -> Limits:
+async def _until_told_to_stop(work: Coroutine[Any, Any, None]) -> None:
     """Also when nobody is at a terminal: what was started ends, what was taken goes back."""
     task = asyncio.ensure_future(work)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    return await task
+    await task
 
 
-async def _measure(cases: list[AnyCase], plan: Plan, progress: Progress) -> Limits:
-    found = await limits({case.load.size for case in cases})
+async def _measure(cases: list[AnyCase], plan: Plan, progress: Progress) -> None:
+    progress.limits = await limits({case.load.size for case in cases})
     for number, case in enumerate(cases, 1):
         progress.case = number
         if isinstance(case, LatencyCase):
             await fill_latencies(case, plan, progress)
         else:
             await fill(case, plan, progress)
-    return found
 
 
 class Progress:
-    """One line for every pair, on standard error."""
+    """How far it is: one line for every pair, on standard error."""
 
     def __init__(self, cases: int) -> None:
         self.case = 0
+        self.limits: Limits | None = None
         self._cases = cases
         self._began = time.monotonic()
 
