@@ -75,7 +75,7 @@ a slot of 4096 octets that nothing else uses, the parts of virtqueue 1, a region
 | plain value | `x` `4` `0.5` `true` | text, number, true or false |
 | name | `f0` | a letter, then letters, digits, `_` and `-`, 32 at most; names of actors and ports are unique |
 | template | `"{ring}"` | a value of `matrix` or `let`, in keys too; alone it keeps its type; `{{` and `}}` are braces |
-| range | `"p[0..127]": {...}` | a key that stands for p0 to p127; in what belongs to it `{i}` is the number, `{i+64}` one that is 64 more |
+| range | `"p[0..127]": {...}` | a key for p0 to p127; in what belongs to it `{i}` is the number, `{i+64}` 64 more |
 """
 
 
