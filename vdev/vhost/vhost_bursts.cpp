@@ -139,7 +139,8 @@ uint16_t VhostPort::dequeue(WorkerContext& worker, const SessionView& view, uint
                             rte_mbuf** frames) {
   const uint16_t vring = from_guest(pair);
   const QueueView& queue = view.receive[pair];
-  if (!queue.ring) return rte_vhost_dequeue_burst(view.vid, vring, worker.pool, frames, kBurst);
+  if (!queue.ring)
+    return rte_vhost_dequeue_burst(view.vid, vring, worker.pool, frames, std::min(kBurst, queue.size));
   const bool rarp = rarp_.load(std::memory_order_relaxed) && rarp_.exchange(false, std::memory_order_acquire);
   const uint16_t whole = begin_burst(*queue.ring, *queue.record, kBurst, 0);
   if (whole == 0 && !rarp) return 0;
@@ -178,14 +179,24 @@ TxOutcome VhostPort::transmit(WorkerContext& worker, uint16_t lane, Packet* cons
 uint16_t VhostPort::enqueue(const SessionView& view, uint16_t pair, rte_mbuf** frames, uint16_t count,
                             uint32_t octets) {
   if (view.transmit[pair].ring) return enqueue_packed(view, pair, frames, count, octets);
+  const QueueView& queue = view.transmit[pair];
   uint16_t sent = 0;
-  for (int i = 0; i <= kRetries && sent < count; ++i) {
+  for (int i = 0; i <= kRetries && sent < count && !promises_too_much(view, pair); ++i) {
+    const auto rest = static_cast<uint16_t>(count - sent);
     const uint16_t taken =
-        rte_vhost_enqueue_burst(view.vid, to_guest(pair), frames + sent, static_cast<uint16_t>(count - sent));
+        rte_vhost_enqueue_burst(view.vid, to_guest(pair), frames + sent, std::min(rest, queue.size));
     if (taken == 0) break;
     sent = static_cast<uint16_t>(sent + taken);
   }
   return sent;
+}
+
+// Until the end of a burst the library notes used chains in an array as long as the ring, and takes as many
+// as the driver's index promises: more than the ring has slots are written behind it. A frame is one chain,
+// so bursts are no longer than the ring; in mergeable buffers it is any number, and the index is looked at
+// first.
+bool VhostPort::promises_too_much(const SessionView& view, uint16_t pair) const {
+  return view.mergeable && rte_vhost_avail_entries(view.vid, to_guest(pair)) > view.transmit[pair].size;
 }
 
 uint16_t VhostPort::enqueue_packed(const SessionView& view, uint16_t pair, rte_mbuf** frames, uint16_t count,

@@ -57,6 +57,7 @@ class VhostPort final : public gate::GuestPort, private DeviceListener {
                           uint32_t octets);
   bool has_work(const SessionView& view, uint16_t pair) const;
   bool has_room(const SessionView& view, uint16_t pair) const;
+  bool promises_too_much(const SessionView& view, uint16_t pair) const;
   void quiet(const SessionView& view, uint16_t pair);
 
   // -- Cold

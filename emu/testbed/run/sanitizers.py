@@ -42,12 +42,12 @@ class Sanitizer:
 SANITIZERS = (
     Sanitizer(
         "asan",
-        tests=("base", "core", "vdev", "nic", "flow", "proxy", "load", "driver", "fuzz_gate_rules"),
+        tests=("base", "core", "vdev", "ring", "nic", "flow", "proxy", "load", "driver", "fuzz_gate_rules"),
         peers="asan",
     ),
     # Where there are threads that share: workers, control, the library's own. A driver under this sanitizer takes a second
     # for each look at its guest's memory, which one thread compares; its threads are looked at by its unit tests.
-    Sanitizer("tsan", tests=("base", "core", "vdev", "nic", "driver"), peers="release"),
+    Sanitizer("tsan", tests=("base", "core", "vdev", "ring", "nic", "driver"), peers="release"),
 )
 
 
