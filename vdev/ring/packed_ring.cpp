@@ -41,6 +41,8 @@ Fault PackedRing::walk(const Buffer& first, bool writable, const GuestMap& map, 
   Fault fault = Fault::none;
   if (first.flags & wire::kDescIndirect) {
     fault = first.slots > 1 ? Fault::indirect : walk_indirect(first, writable, map, pool);
+  } else if (first.slots > SegmentPool::kRoom) {
+    fault = Fault::chain;
   } else {
     fault = first.writable() == writable ? append(map, first.address, first.length, pool) : Fault::direction;
     uint16_t slot = first.next;
@@ -66,6 +68,7 @@ Fault PackedRing::walk_indirect(const Buffer& first, bool writable, const GuestM
   if (!traits_.indirect || entries == 0 || first.length % sizeof(PackedDesc) != 0) return Fault::indirect;
   const std::byte* table = map.at(first.address, first.length);
   if (table == nullptr) return Fault::address;
+  if (entries > SegmentPool::kRoom) return Fault::chain;  // were they empty: as long as the guest's memory
   for (uint32_t i = 0; i < entries; ++i) {
     const std::byte* at = table + i * sizeof(PackedDesc);
     const auto word = std::bit_cast<Word>(load_anywhere<uint64_t>(at + 8));

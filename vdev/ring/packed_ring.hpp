@@ -102,7 +102,10 @@ inline uint16_t PackedRing::peek(Cursor& cursor, Buffer* buffers, uint16_t most,
     uint16_t id = first.id, slots = 1;
     if (first.flags & wire::kDescNext) [[unlikely]] {
       slots = measure(slot, first, id, record, noted);
-      if (slots == 0 && count == 0) fault = Fault::endless;
+      if (slots == 0 && count == 0) {
+        fault = Fault::endless;
+        buffers[0].id = id;
+      }
       if (slots == 0) break;
     }
     // A chain longer than the log goes alone: the log's end is within it.

@@ -125,34 +125,38 @@ class Sink {
   Scattered scatter(const Packet& packet, uint32_t need, uint16_t waiting, Faults& faults) {
     SegmentPool& pool = scratch_.put_segments;
     pool.clear();
-    const uint16_t before = used_;
-    uint16_t last = before, parts = 0;
+    uint16_t last = used_, parts = 0;
     uint64_t room = 0;
     for (; last < waiting && room < need; ++last) {
       const Buffer& buffer = scratch_.put_buffers[last];
-      const uint32_t first = pool.used();
+      uint32_t first = pool.used();
       Fault fault = ring_.walk(buffer, true, *terms_.map, pool);
+      if (fault == Fault::chain && first > 0) [[unlikely]] {
+        // Too many parts of its own, or did those before it leave no room for them?
+        pool.clear();
+        first = 0;
+        fault = ring_.walk(buffer, true, *terms_.map, pool);
+        if (fault == Fault::none) return Scattered::too_small;
+      }
       uint64_t octets = 0;
       for (uint32_t i = first; i < pool.used(); ++i) octets += pool.from(i)->length;
       if (fault == Fault::none && octets < terms_.header) fault = Fault::length;
-      scratch_.put_lengths[last] = 0;  // a buffer that cannot be followed is given back as it is
+      scratch_.put_lengths[last] = 0;
       if (fault != Fault::none) {
-        pool.cut(first);
+        // Given back as it is. The buffers of a frame follow each other, so those before it are given back too.
         faults.note(fault, buffer.id);
+        for (; used_ < last; ++used_) scratch_.put_lengths[used_] = 0;
+        used_ = static_cast<uint16_t>(last + 1);
+        pool.clear();
+        room = parts = 0;
         continue;
       }
-      if (!terms_.mergeable && octets < need) {
-        used_ = last;  // those with faults before it
-        return Scattered::too_small;
-      }
+      if (!terms_.mergeable && octets < need) return Scattered::too_small;
       scratch_.put_lengths[last] = static_cast<uint32_t>(std::min<uint64_t>(octets, need - room));
       room += octets;
       ++parts;
     }
-    if (room < need) {
-      if (parts == 0) used_ = last;  // nothing but faults
-      return Scattered::too_few;
-    }
+    if (room < need) return Scattered::too_few;
     used_ = last;
     write_scattered(packet, need, parts);
     return Scattered::written;

@@ -1,5 +1,7 @@
 #include "vdev/ring/split_ring.hpp"
 
+#include <algorithm>
+
 namespace testbed::ring {
 
 using wire::SplitDesc;
@@ -21,7 +23,8 @@ Result<SplitRing> SplitRing::place(const GuestMap& map, const wire::VringAddr& w
   return ring;
 }
 
-// Each descriptor is read once. The walk ends after as many as the table has: a circle has no end.
+// Each descriptor is read once. The walk ends after as many as the table has, or a frame may have parts, were
+// they empty: a circle has no end, and a guest's table may be as long as its memory.
 Fault SplitRing::walk(const Buffer& first, bool writable, const GuestMap& map, SegmentPool& pool) const {
   const uint32_t start = pool.used();
   const auto give_up = [&](Fault fault) {
@@ -47,7 +50,7 @@ Fault SplitRing::walk(const Buffer& first, bool writable, const GuestMap& map, S
     if (((word.flags & wire::kDescWrite) != 0) != writable) return give_up(Fault::direction);
     if (const Fault fault = append(map, address, word.length, pool); fault != Fault::none) return give_up(fault);
     if ((word.flags & wire::kDescNext) == 0) return Fault::none;
-    if (walked == entries || word.next >= entries) return give_up(Fault::chain);
+    if (walked == std::min(entries, SegmentPool::kRoom) || word.next >= entries) return give_up(Fault::chain);
     const std::byte* next = table + word.next * sizeof(SplitDesc);
     address = address_of(next);
     word = word_of(next);

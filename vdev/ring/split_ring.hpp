@@ -91,6 +91,7 @@ inline uint16_t SplitRing::peek(Cursor& cursor, Buffer* buffers, uint16_t most, 
     if (ready == 0) return 0;
     if (ready > size_) [[unlikely]] {
       fault = Fault::index;
+      buffers[0].id = cursor.seen;
       return 0;
     }
   }
