@@ -81,8 +81,11 @@ Fault PackedRing::walk_indirect(const Buffer& first, bool writable, const GuestM
 }
 
 void PackedRing::log_used(const Cursor&, const Buffer* buffers, uint16_t count) const {
-  for (uint16_t i = 0; i < count; ++i)
-    log_.mark(log_.ring + sizeof(PackedDesc) * buffers[i].next, sizeof(PackedDesc));
+  for (uint16_t i = 0; i < count; ++i) {
+    const uint64_t offset = sizeof(PackedDesc) * buffers[i].next;
+    log_.mark(log_.ring + offset, sizeof(PackedDesc));
+    if (log_.said != 0) log_.mark(log_.said + offset, sizeof(PackedDesc));
+  }
 }
 
 void PackedRing::want_kicks(const Cursor& /*cursor*/, bool on) const {

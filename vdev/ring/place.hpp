@@ -23,6 +23,9 @@ struct RingLog {
   const gate::DirtyLog* log = nullptr;
   uint64_t ring = 0;   // guest-physical: split: of the used ring; packed: of the descriptors
   uint64_t event = 0;  // packed: of the device event suppression area
+  // Packed: where the front-end asks to have the ring logged besides (SET_VRING_ADDR with its flag); 0: nowhere. QEMU names
+  // the event area there; others, like librte_vhost, mean the descriptors.
+  uint64_t said = 0;
 
   void mark(uint64_t from, uint64_t length) const {
     if (log) [[unlikely]]

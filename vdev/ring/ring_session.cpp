@@ -198,16 +198,16 @@ RingTraits RingSession::traits() const {
   return {has(Feature::RING_EVENT_IDX), has(Feature::RING_INDIRECT_DESC)};
 }
 
-// A split ring is logged where the front-end says; of a packed one it says nothing of use, and the guest-physical
-// address of its parts follows from the memory table.
+// A split ring is logged where the front-end says. A packed one at the guest-physical addresses of its parts, which
+// follow from the memory table, and where the front-end says, whatever it means by that.
 RingLog RingSession::ring_log(const Vring& vring) const {
   const auto& log = session_.virtqueues().log();
   if (!has(Feature::LOG_ALL) || !log) return {};
-  if (!packed())
-    return (vring.address->flags & 1) != 0 ? RingLog{log.get(), vring.address->log, 0} : RingLog{};
+  const bool said = (vring.address->flags & 1) != 0;
+  if (!packed()) return said ? RingLog{log.get(), vring.address->log} : RingLog{};
   const auto ring = map_->guest_of_user(vring.address->descriptor);
   const auto event = map_->guest_of_user(vring.address->used);
-  return ring && event ? RingLog{log.get(), *ring, *event} : RingLog{};
+  return ring && event ? RingLog{log.get(), *ring, *event, said ? vring.address->log : 0} : RingLog{};
 }
 
 Result<Lane> RingSession::lane(uint16_t index) {
