@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <exception>
 #include <iostream>
+#include <string>
 
 #include "core/app/command_line.hpp"
 #include "core/base/eal.hpp"
@@ -17,8 +18,8 @@ namespace {
 
 constexpr int kSystem = 1, kUsage = 2;
 
-int complain(const Error& error) {
-  std::cerr << "testbed-switch: " << error.message << '\n';
+int complain(const Parts& parts, const Error& error) {
+  std::cerr << parts.name << ": " << error.message << '\n';
   return error.code == Errc::exhausted ? kSystem : kUsage;
 }
 
@@ -31,32 +32,45 @@ Result<void> check(const Launch& launch, const Parts& parts) {
 
 int run(Process& process, const Launch& launch, const Parts& parts) {
   auto app = SwitchApp::start(process, launch.settings, parts.ports, parts.bricks);
-  if (!app) return complain(app.error());
+  if (!app) return complain(parts, app.error());
   parts.started(process, (*app)->control());
-  if (auto booted = (*app)->boot(launch.document); !booted) return complain(booted.error());
+  if (auto booted = (*app)->boot(launch.document); !booted) {
+    parts.ended();
+    return complain(parts, booted.error());
+  }
+  parts.booted(process);
   process.on_shutdown([&app, &process](bool graceful) {
     if (graceful) return (*app)->close();
     process.rpc().close();
     std::_Exit(0);  // as asked: sessions end with the process
   });
-  return process.run();
+  const int status = process.run();
+  if (!parts.ended()) std::_Exit(status);
+  return status;
+}
+
+// "tb-switch-4711", of testbed-switch: unlike that of any process that runs.
+std::string file_prefix(const Parts& parts) {
+  return "tb-" + parts.name.substr(parts.name.find('-') + 1) + "-" + std::to_string(::getpid());
 }
 
 int start(int argc, char** argv, const Parts& parts) {
-  Process process("testbed-switch");
+  Process process(parts.name);
   const auto launch = read_command_line(argc, argv);
-  if (!launch) return complain(launch.error());
-  if (auto checked = check(*launch, parts); !checked) return complain(checked.error());
-  if (auto listening = process.rpc().listen(launch->control); !listening) return complain(listening.error());
+  if (!launch) return complain(parts, launch.error());
+  if (auto checked = check(*launch, parts); !checked) return complain(parts, checked.error());
+  if (auto listening = process.rpc().listen(launch->control); !listening)
+    return complain(parts, listening.error());
   process.events().emit("control.up", {{"path", launch->control}});
 
   const EalOptions eal = {.program = argv[0],
-                          .file_prefix = "tb-switch-" + std::to_string(::getpid()),
+                          .file_prefix = file_prefix(parts),
                           .runtime_dir = launch->settings.directory,
-                          .memory_mb = launch->settings.start.memory_mb,
-                          .hugepages = launch->settings.start.hugepages};
+                          .memory_mb = launch->settings.start.memory_mb + parts.more_memory_mb,
+                          .hugepages = launch->settings.start.hugepages,
+                          .extra = parts.eal_arguments};
   if (auto started = start_eal(eal); !started) {
-    complain(started.error());
+    complain(parts, started.error());
     return kSystem;
   }
   process.events().emit("eal.up", {{"memory_mb", eal.memory_mb}});
@@ -71,7 +85,7 @@ int run_program(int argc, char** argv, const Parts& parts) {
   try {
     return start(argc, argv, parts);
   } catch (const std::exception& error) {
-    std::cerr << "testbed-switch: " << error.what() << '\n';
+    std::cerr << parts.name << ": " << error.what() << '\n';
     return kSystem;
   }
 }
