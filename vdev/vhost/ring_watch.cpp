@@ -5,28 +5,14 @@
 #include "vdev/vhost/vhost_port.hpp"
 
 namespace testbed::vhost {
-namespace {
-
-constexpr std::chrono::milliseconds kBetweenLooks{400};
-
-}  // namespace
-
-// While there is a session; the timer ends with the port.
 void VhostPort::look_for_stuck_rings() {
-  if (std::exchange(looking_, true)) return;
-  look_again_.expires_after(kBetweenLooks);
-  look_again_.async_wait([this](const boost::system::error_code& error) {
-    if (error) return;
-    looking_ = false;
-    if (link_ == nullptr || session() == nullptr) return;
-    for (uint16_t pair = 0; pair < queue_pairs_; ++pair) {
-      if (detectors_[pair].look(look_at(pair)))
-        environment_.events.emit("ring.stuck",
-                                 {{"port", name()}, {"session", session_id()}, {"queue", 2 * pair + 1}});
-      watched_[pair].stuck.store(detectors_[pair].stuck(), std::memory_order_relaxed);
-    }
-    look_for_stuck_rings();
-  });
+  if (link_ == nullptr || session() == nullptr) return;
+  for (uint16_t pair = 0; pair < queue_pairs_; ++pair) {
+    if (detectors_[pair].look(look_at(pair)))
+      environment_.events.emit("ring.stuck",
+                               {{"port", name()}, {"session", session_id()}, {"queue", 2 * pair + 1}});
+    watched_[pair].stuck.store(detectors_[pair].stuck(), std::memory_order_relaxed);
+  }
 }
 
 // The view is there as long as the device cannot stop. The library's locks must not be waited for here:

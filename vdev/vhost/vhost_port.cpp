@@ -55,11 +55,12 @@ VhostPort::VhostPort(std::string name, uint16_t queue_pairs, PortEnvironment& en
       turns_(std::make_unique<Turn[]>(queue_pairs)),
       watched_(std::make_unique<Watched[]>(queue_pairs)),
       detectors_(queue_pairs),
-      look_again_(environment.io) {
+      patrol_(boost::asio::use_service<gate::Patrol>(environment.io)) {
 }
 
 VhostPort::~VhostPort() {
   close_endpoint();
+  patrol_.remove(this);
 }
 
 uint64_t VhostPort::capability() const {
@@ -89,6 +90,7 @@ void VhostPort::message_accepted(wire::Request request) {
 }
 
 void VhostPort::session_over() {
+  patrol_.remove(this);
   link_ = nullptr;
   GuestPort::session_over();
 }
@@ -111,7 +113,7 @@ void VhostPort::device_changed() {
   report(now);
   environment_.quiescence.wait();
   environment_.quiescence.wake();
-  look_for_stuck_rings();
+  patrol_.add(this, [this] { look_for_stuck_rings(); });
 }
 
 void VhostPort::device_stopping() {

@@ -3,13 +3,13 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/steady_timer.hpp>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
 #include "vdev/gate/guest_port.hpp"
+#include "vdev/gate/patrol.hpp"
 #include "vdev/vhost/library_link.hpp"
 #include "vdev/vhost/session_view.hpp"
 #include "vdev/vhost/stuck_detector.hpp"
@@ -88,8 +88,7 @@ class VhostPort final : public gate::GuestPort, private DeviceListener {
   };
   std::unique_ptr<Watched[]> watched_;
   std::vector<StuckDetector> detectors_;
-  boost::asio::steady_timer look_again_;
-  bool looking_ = false;
+  gate::Patrol& patrol_;
 };
 
 }  // namespace testbed::vhost
