@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from testbed.run.live_workers import Work, told, work_of
 from testbed.run.plain import PlainWatcher
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from testbed.run.flows import FlowState
 
 _MOST_FLOWS = 12
+_MOST_WORKERS, _MOST_QUEUES = 8, 4
+_BETWEEN_NS = 900 * 10**6  # of two looks at what workers do
 _SILENT_NS = 400 * 10**6  # a little more than the time between samples
 
 
@@ -30,10 +33,13 @@ class LiveWatcher(PlainWatcher):
         self._cell: Cell | None = None
         self._doing: dict[int, str] = {}
         self._rates: dict[str, tuple[int, int, int, float, float]] = {}
+        self._counters: dict[str, dict[str, Any]] = {}  # of each switch, some time ago
+        self._work: dict[str, list[Work]] = {}
 
     def cell_begins(self, cell: Cell, number: int, count: int) -> None:
         super().cell_begins(cell, number, count)
         self._cell, self._doing, self._rates = cell, {}, {}
+        self._counters, self._work = {}, {}
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._live.start()
 
@@ -68,7 +74,30 @@ class LiveWatcher(PlainWatcher):
         down = [f"{actor.name} {actor.state}" for actor in cell.cast.all.values() if not actor.answers]
         if down:
             parts.append(Text(f"          {', '.join(down[:4])}", style="yellow"))
-        return Group(*parts, self._flows(cell))
+        return Group(*parts, self._flows(cell), self._workers(cell))
+
+    def _workers(self, cell: Cell) -> Table:
+        """Who polls what, and how busy it keeps him; of switches with several workers or queues."""
+        table = Table.grid(padding=(0, 2))
+        table.add_column(min_width=8)
+        for name, switch in cell.cast.switches.items():
+            work = self._work_of(name, switch.counters)
+            if len(work) < 2 and sum(len(one.shares) for one in work) <= len(cell.cast.frontends):
+                continue
+            several = f"{name} " if len(cell.cast.switches) > 1 else ""
+            for one in work[:_MOST_WORKERS]:
+                label = Text(f"{several}worker {one.worker}", style="dim")
+                table.add_row("", label, f"{one.busy:.0%} busy", told(one, _MOST_QUEUES))
+        return table
+
+    def _work_of(self, name: str, counters: dict[str, Any]) -> list[Work]:
+        before = self._counters.setdefault(name, counters)
+        if counters.get("t", 0) < before.get("t", 0):  # another life
+            self._counters[name] = counters
+        elif counters.get("t", 0) - before.get("t", 0) > _BETWEEN_NS:
+            self._work[name] = work_of(before, counters)
+            self._counters[name] = counters
+        return self._work.get(name, [])
 
     def _flows(self, cell: Cell) -> Table:
         table = Table.grid(padding=(0, 2))
