@@ -42,7 +42,10 @@ class Sanitizer:
 SANITIZERS = (
     Sanitizer(
         "asan",
-        tests=("base", "core", "vdev", "ring", "nic", "flow", "proxy", "load", "driver", "fuzz_gate_rules"),
+        tests=(
+            *("base", "core", "vdev", "ring", "nic", "flow", "proxy", "load", "driver"),
+            *("fuzz_gate_rules", "fuzz_ring"),
+        ),
         peers="asan",
     ),
     # Where there are threads that share: workers, control, the library's own. A driver under this sanitizer takes a second
