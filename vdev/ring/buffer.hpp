@@ -18,10 +18,10 @@ inline constexpr uint16_t kBuffers = 64;
 // The first descriptor of a chain.
 struct Buffer {
   uint64_t address;
-  uint32_t length;
+  uint32_t length;  // these three lie as in a split descriptor
   uint16_t flags;
-  uint16_t id;     // what is given back: split: its descriptor; packed: what the chain's last slot says
   uint16_t next;   // split: the second descriptor, if flags have NEXT; packed: its first slot
+  uint16_t id;     // what is given back: split: its descriptor; packed: what the chain's last slot says
   uint16_t slots;  // packed: how many the chain takes; split: 1
 
   bool plain() const { return (flags & (wire::kDescNext | wire::kDescIndirect)) == 0; }

@@ -24,14 +24,25 @@ Result<std::shared_ptr<const GuestMap>> GuestMap::map(std::span<const gate::Gues
     map->regions_.push_back({where.guest_address, where.size, static_cast<std::byte*>(base) + before,
                              where.user_address, base, length});
   }
-  // The largest holds most buffers: it is looked at first.
   std::stable_sort(map->regions_.begin(), map->regions_.end(),
                    [](const Region& a, const Region& b) { return a.size > b.size; });
+  if (!map->regions_.empty()) {
+    const Region& largest = map->regions_.front();
+    map->largest_ = {largest.guest, largest.size, largest.base};
+  }
   return map;
 }
 
 GuestMap::~GuestMap() {
   for (const Region& region : regions_) ::munmap(region.mapping, region.mapped);
+}
+
+std::byte* GuestMap::at_any(uint64_t guest, uint32_t length) const {
+  for (const Region& region : regions_) {
+    const uint64_t within = guest - region.guest;
+    if (within < region.size && length <= region.size - within) return region.base + within;
+  }
+  return nullptr;
 }
 
 std::span<std::byte> GuestMap::from(uint64_t guest, uint32_t length) const {

@@ -23,13 +23,21 @@ class GuestMap {
   GuestMap& operator=(const GuestMap&) = delete;
 
   // -- Hot: any worker. `length` octets at a guest-physical address; nullptr: not whole in one region.
-  std::byte* at(uint64_t guest, uint32_t length) const {
-    for (const Region& region : regions_) {
-      const uint64_t within = guest - region.guest;
-      if (within < region.size && length <= region.size - within) return region.base + within;
+  std::byte* at(uint64_t guest, uint32_t length) const { return largest_.at(guest, length, *this); }
+
+  // The largest region, to be copied by who looks up many addresses: most buffers lie there.
+  struct Largest {
+    uint64_t guest = 0, size = 0;
+    std::byte* base = nullptr;
+
+    std::byte* at(uint64_t address, uint32_t length, const GuestMap& all) const {
+      const uint64_t within = address - guest;
+      if (within < size && length <= size - within) [[likely]]
+        return base + within;
+      return all.at_any(address, length);
     }
-    return nullptr;
-  }
+  };
+  const Largest& largest() const { return largest_; }
   // What of [guest, guest + length) lies in the region in which it begins; empty: it begins in none.
   std::span<std::byte> from(uint64_t guest, uint32_t length) const;
 
@@ -46,7 +54,9 @@ class GuestMap {
     size_t mapped;
   };
   GuestMap() = default;
+  std::byte* at_any(uint64_t guest, uint32_t length) const;
 
+  Largest largest_;
   std::vector<Region> regions_;
 };
 

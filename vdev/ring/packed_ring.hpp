@@ -24,6 +24,8 @@ class PackedRing {
   };
   static bool moved(const Cursor& before, const Cursor& now) { return now.passed != before.passed; }
 
+  static constexpr bool kChainsTakeSlots = true;
+
   PackedRing() = default;
   // Errc::refused: a part lies not whole in one region.
   static Result<PackedRing> place(const GuestMap& map, const wire::VringAddr& where, uint16_t size,
@@ -94,10 +96,14 @@ class PackedRing {
 
 inline uint16_t PackedRing::peek(Cursor& cursor, Buffer* buffers, uint16_t most, gate::RingRecord* record,
                                  Fault& fault) const {
+  // Locals, because what is written below may be anything, as far as the compiler knows.
+  const wire::PackedDesc* const ring = descriptors_;
+  const uint16_t size = size_;
   uint16_t slot = cursor.next, noted = 0, count = 0;
   bool wrap = cursor.wrap;
   for (; count < most; ++count) {
-    const Word first = word(slot);
+    const auto* at = reinterpret_cast<const uint64_t*>(&ring[slot]);
+    const auto first = std::bit_cast<Word>(load_acquire(at + 1));
     if (!available(first, wrap)) break;
     uint16_t id = first.id, slots = 1;
     if (first.flags & wire::kDescNext) [[unlikely]] {
@@ -112,8 +118,12 @@ inline uint16_t PackedRing::peek(Cursor& cursor, Buffer* buffers, uint16_t most,
     if (noted + slots > gate::RingRecord::kUndo && count > 0) break;
     if (record && noted < gate::RingRecord::kUndo) record->undo[noted] = first;
     noted = static_cast<uint16_t>(noted + slots);
-    buffers[count] = {load_once(&descriptors_[slot].address), first.length, first.flags, id, slot, slots};
-    advance(slot, wrap, slots);
+    buffers[count] = {load_once(at), first.length, first.flags, slot, id, slots};
+    slot = static_cast<uint16_t>(slot + slots);
+    if (slot >= size) {
+      slot = static_cast<uint16_t>(slot - size);
+      wrap = !wrap;
+    }
     if (noted >= gate::RingRecord::kUndo) return ++count;
   }
   return count;
@@ -121,21 +131,29 @@ inline uint16_t PackedRing::peek(Cursor& cursor, Buffer* buffers, uint16_t most,
 
 inline void PackedRing::give_back(Cursor& cursor, const Buffer* buffers, const uint32_t* lengths, uint16_t count,
                                   gate::RingRecord* record) const {
-  const bool first_wrap = cursor.wrap;
-  const auto used = [&](uint16_t i, bool wrap) {
+  wire::PackedDesc* const ring = descriptors_;
+  const uint16_t size = size_;
+  uint16_t slot = cursor.next;
+  bool wrap = cursor.wrap;
+  uint64_t first = 0;
+  for (uint16_t i = 0; i < count; ++i) {
     const auto flags = static_cast<uint16_t>((wrap ? wire::kPackedAvail | wire::kPackedUsed : 0) |
                                              (lengths[i] > 0 ? wire::kDescWrite : 0));
-    return std::bit_cast<uint64_t>(Word{lengths[i], buffers[i].id, flags});
-  };
-  const auto second_half = [&](uint16_t i) {
-    return reinterpret_cast<uint64_t*>(&descriptors_[buffers[i].next]) + 1;
-  };
-  for (uint16_t i = 0; i < count; ++i) {
-    if (i > 0) store_once(second_half(i), used(i, cursor.wrap));
-    advance(cursor.next, cursor.wrap, buffers[i].slots);
+    const auto used = std::bit_cast<uint64_t>(Word{lengths[i], buffers[i].id, flags});
+    if (i == 0)
+      first = used;
+    else
+      store_once(reinterpret_cast<uint64_t*>(&ring[slot]) + 1, used);
     cursor.passed += buffers[i].slots;
+    slot = static_cast<uint16_t>(slot + buffers[i].slots);
+    if (slot >= size) {
+      slot = static_cast<uint16_t>(slot - size);
+      wrap = !wrap;
+    }
   }
-  store_release(second_half(0), used(0, first_wrap));
+  store_release(reinterpret_cast<uint64_t*>(&ring[cursor.next]) + 1, first);
+  cursor.next = slot;
+  cursor.wrap = wrap;
   if (record) record->set_position(position(cursor), size_);
   if (log_.log) [[unlikely]]
     log_used(cursor, buffers, count);

@@ -53,8 +53,9 @@ class Sink {
   // Fills the buffers that were peeked at, from the first; returns how many frames went into them.
   uint16_t fill(Packet* const* packets, uint16_t count, uint16_t waiting, Outcome& outcome, Faults& faults) {
     const uint16_t ahead = std::min(count, waiting);
-    for (uint16_t i = 0; i < ahead; ++i) scratch_.put_at[i] = locate(scratch_.put_buffers[i]);
-    uint16_t sent = 0;
+    locate(ahead);
+    uint16_t sent = fill_plain(packets, ahead);
+    used_ = sent;
     for (; sent < count && used_ < waiting; ++sent) {
       const Packet& packet = *packets[sent];
       if (packet.length > terms_.longest && packet.unfinished.cut == Unfinished::Cut::none) [[unlikely]]
@@ -91,14 +92,42 @@ class Sink {
     return sent;
   }
 
-  // nullptr: not one descriptor that lies whole in one region.
-  std::byte* locate(const Buffer& buffer) const {
-    if (!buffer.plain() || !buffer.writable()) [[unlikely]]
-      return nullptr;
-    std::byte* at = terms_.map->at(buffer.address, buffer.length);
-    prefetch_write(at);
-    prefetch_write(at + 64);
-    return at;
+  // Where the first `count` lie, and asks for their first lines. nullptr: not one descriptor that lies whole in one region.
+  void locate(uint16_t count) const {
+    const GuestMap::Largest largest = terms_.map->largest();
+    const Buffer* const buffers = scratch_.put_buffers.data();
+    std::byte** const at = scratch_.put_at.data();
+    for (uint16_t i = 0; i < count; ++i) {
+      at[i] = nullptr;
+      if (!buffers[i].plain() || !buffers[i].writable()) [[unlikely]]
+        continue;
+      std::byte* const here = largest.at(buffers[i].address, buffers[i].length, *terms_.map);
+      if (here == nullptr) [[unlikely]]
+        continue;
+      prefetch_write(here);
+      prefetch_write(here + 64);
+      at[i] = here;
+    }
+  }
+
+  // The usual case, frame by frame: one buffer, one region, nothing to log. Returns with the first frame that is another.
+  uint16_t fill_plain(Packet* const* packets, uint16_t count) const {
+    if (terms_.log != nullptr || terms_.header != sizeof kHeader) return 0;
+    const Buffer* const buffers = scratch_.put_buffers.data();
+    std::byte* const* const at = scratch_.put_at.data();
+    uint32_t* const lengths = scratch_.put_lengths.data();
+    const uint32_t longest = terms_.longest;
+    uint16_t i = 0;
+    for (; i < count; ++i) {
+      const Packet& packet = *packets[i];
+      const uint32_t need = sizeof kHeader + packet.length;
+      if (at[i] == nullptr || buffers[i].length < need || packet.flags != 0 || packet.length > longest) [[unlikely]]
+        break;
+      std::memcpy(at[i], &kHeader, sizeof kHeader);
+      write_frame(at[i] + sizeof kHeader, packet);
+      lengths[i] = need;
+    }
+    return i;
   }
 
   void write_whole(std::byte* to, const Packet& packet) const {
@@ -108,7 +137,10 @@ class Sink {
       std::memcpy(to, &kHeader, sizeof kHeader);
     else
       std::memcpy(to, &kHeader, sizeof(wire::VirtioNetHeader));
-    to += terms_.header;
+    write_frame(to + terms_.header, packet);
+  }
+
+  static void write_frame(std::byte* to, const Packet& packet) {
     copy_octets(to, packet.head, packet.head_length);
     const uint32_t rest = packet.length - packet.head_length;
     if (rest == 0) return;

@@ -50,43 +50,46 @@ class Source {
   // be is left as it is. give_back() comes once for each call after which scratch.taken is not 0.
   uint16_t take(Packet* packets, Faults& faults) {
     Fault fault = Fault::none;
-    scratch_.taken = ring_.peek(cursor_, scratch_.taken_buffers.data(), kBurst, &record_, fault);
+    // Locals, because a frame's octets may be anything, as far as the compiler knows.
+    Buffer* const buffers = scratch_.taken_buffers.data();
+    const uint16_t taken = ring_.peek(cursor_, buffers, kBurst, &record_, fault);
+    const uint32_t virtio = terms_.header;
+    const bool offloads = terms_.gives.checksum;
+    scratch_.taken = taken;
     if (fault != Fault::none) [[unlikely]]
-      faults.note(fault, scratch_.taken_buffers[0].id);
-    if (scratch_.taken == 0) return 0;
+      faults.note(fault, buffers[0].id);
+    if (taken == 0) return 0;
     std::array<const std::byte*, kBurst> at;
-    for (uint16_t i = 0; i < scratch_.taken; ++i) at[i] = locate(scratch_.taken_buffers[i]);
+    locate(buffers, taken, at.data());
     scratch_.taken_segments.clear();
-    uint16_t count = 0, i = 0;
-    for (; i < scratch_.taken; ++i) {
-      const Buffer& buffer = scratch_.taken_buffers[i];
+    uint16_t count = offloads ? uint16_t{0} : take_plain(buffers, at.data(), taken, packets);
+    uint16_t i = count;
+    for (; i < taken; ++i) {
       Frame& frame = scratch_.frames[count];
-      uint32_t length = buffer.length - terms_.header;
+      uint32_t length = buffers[i].length - virtio;
       wire::VirtioNetHeader header{};
       if (at[i] != nullptr && length <= kLongestFrame) [[likely]] {
-        frame = {at[i] + terms_.header, length, 0, nullptr};
-        if (terms_.gives.checksum) std::memcpy(&header, at[i], sizeof header);
+        frame = {at[i] + virtio, length, 0, nullptr};
+        if (offloads) std::memcpy(&header, at[i], sizeof header);
       } else {
         const uint32_t room = scratch_.taken_segments.used();
-        const Fault wrong = gather(buffer, frame, length, header);
+        const Fault wrong = gather(buffers[i], frame, length, header);
         if (wrong == Fault::chain && room > 0) break;  // perhaps only the room for its parts was too small
         if (wrong != Fault::none) {
-          faults.note(wrong, buffer.id);
+          faults.note(wrong, buffers[i].id);
           continue;
         }
       }
       fill(packets[count], frame, length, scratch_.heads[count].data());
-      if (terms_.gives.checksum && (header.flags | header.gso_type) != 0)
+      if (offloads && (header.flags | header.gso_type) != 0)
         if (!read_offload(header, terms_.gives, packets[count])) {
-          faults.note(Fault::offload, buffer.id);
+          faults.note(Fault::offload, buffers[i].id);
           continue;
         }
       ++count;
     }
     scratch_.taken = i;
-    uint16_t slots = 0;
-    for (uint16_t k = 0; k < i; ++k) slots = static_cast<uint16_t>(slots + scratch_.taken_buffers[k].slots);
-    ring_.claim(cursor_, record_, slots);
+    ring_.claim(cursor_, record_, slots_of(buffers, i));
     return count;
   }
 
@@ -96,14 +99,55 @@ class Source {
   }
 
  private:
-  // nullptr: not one descriptor that lies whole in one region.
-  const std::byte* locate(const Buffer& buffer) const {
-    if (!buffer.plain() || buffer.writable()) [[unlikely]]
-      return nullptr;
-    const std::byte* at = terms_.map->at(buffer.address, buffer.length);
-    rte_prefetch0(at);
-    rte_prefetch0(at + 64);
-    return at;
+  static uint16_t slots_of(const Buffer* buffers, uint16_t count) {
+    if constexpr (!Ring::kChainsTakeSlots) return count;
+    uint16_t slots = 0;
+    for (uint16_t i = 0; i < count; ++i) slots = static_cast<uint16_t>(slots + buffers[i].slots);
+    return slots;
+  }
+
+  // The usual case, frame by frame: one buffer, one region, nothing unfinished. Returns with the first that is another.
+  uint16_t take_plain(const Buffer* buffers, const std::byte* const* at, uint16_t taken, Packet* packets) {
+    const uint32_t virtio = terms_.header;
+    Frame* const frames = scratch_.frames.data();
+    auto* const heads = scratch_.heads.data();
+    uint16_t i = 0;
+    for (; i < taken; ++i) {
+      const uint32_t length = buffers[i].length - virtio;
+      if (at[i] == nullptr || length > kLongestFrame) [[unlikely]]
+        break;
+      const std::byte* const octets = at[i] + virtio;
+      std::byte* const head = heads[i].data();
+      uint32_t head_length = length;
+      if (length > kHeadBytes) {  // else nobody asks what lies behind the head
+        head_length = kHeadBytes;
+        frames[i] = {octets, length, 0, nullptr};
+      }
+      copy_octets(head, octets, head_length);
+      packets[i] = {.head = head,
+                    .payload = &frames[i],
+                    .length = length,
+                    .head_length = static_cast<uint16_t>(head_length),
+                    .kind = PayloadKind::guest,
+                    .flags = 0};
+    }
+    return i;
+  }
+
+  // Where they lie, and asks for their first lines. nullptr: not one descriptor that lies whole in one region.
+  void locate(const Buffer* buffers, uint16_t count, const std::byte** at) const {
+    const GuestMap::Largest largest = terms_.map->largest();
+    for (uint16_t i = 0; i < count; ++i) {
+      at[i] = nullptr;
+      if (!buffers[i].plain() || buffers[i].writable()) [[unlikely]]
+        continue;
+      const std::byte* const here = largest.at(buffers[i].address, buffers[i].length, *terms_.map);
+      if (here == nullptr) [[unlikely]]
+        continue;
+      rte_prefetch0(here);
+      rte_prefetch0(here + 64);
+      at[i] = here;
+    }
   }
 
   // A frame in several parts. `length` 0: the buffer has no room for the virtio header, let alone a frame.

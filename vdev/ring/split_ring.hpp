@@ -8,6 +8,7 @@
 #include <atomic>
 #include <bit>
 #include <cstdint>
+#include <cstring>
 
 #include "vdev/gate/ring_record.hpp"
 #include "vdev/ring/place.hpp"
@@ -21,6 +22,8 @@ class SplitRing {
     uint16_t seen = 0;  // the available index as last read
   };
   static bool moved(const Cursor& before, const Cursor& now) { return now.next != before.next; }
+
+  static constexpr bool kChainsTakeSlots = false;
 
   SplitRing() = default;
   // Errc::refused: a part lies not whole in one region.
@@ -70,7 +73,6 @@ class SplitRing {
     return std::bit_cast<Word>(load_anywhere<uint64_t>(descriptor + 8));
   }
   static uint64_t address_of(const std::byte* descriptor) { return load_anywhere<uint64_t>(descriptor); }
-  const std::byte* descriptor(uint16_t id) const { return descriptors_ + id * sizeof(wire::SplitDesc); }
 
   const std::byte* descriptors_ = nullptr;
   const wire::SplitAvail* available_ = nullptr;
@@ -96,25 +98,25 @@ inline uint16_t SplitRing::peek(Cursor& cursor, Buffer* buffers, uint16_t most, 
     }
   }
   uint16_t count = ready < most ? ready : most;
-  const auto mask = static_cast<uint16_t>(size_ - 1);
+  // Locals, because what is written below may be anything, as far as the compiler knows.
+  const uint16_t* const ring = entries();
+  const std::byte* const table = descriptors_;
+  const uint16_t next = cursor.next, size = size_, mask = static_cast<uint16_t>(size_ - 1);
   for (uint16_t i = 0; i < count; ++i) {
-    const uint16_t id = load_once(&entries()[(cursor.next + i) & mask]);
+    const uint16_t id = load_once(&ring[(next + i) & mask]);
     buffers[i].id = id;
-    if (id >= size_) [[unlikely]] {
+    if (id >= size) [[unlikely]] {
       if (i == 0) fault = Fault::head;
       count = i;
       break;
     }
-    rte_prefetch0(descriptor(id));
+    rte_prefetch0(table + id * sizeof(wire::SplitDesc));
   }
   for (uint16_t i = 0; i < count; ++i) {
-    const std::byte* at = descriptor(buffers[i].id);
-    const Word word = word_of(at);
-    buffers[i].address = address_of(at);
-    buffers[i].length = word.length;
-    buffers[i].flags = word.flags;
-    buffers[i].next = word.next;
-    buffers[i].slots = 1;
+    const auto* at = reinterpret_cast<const uint64_t*>(table + buffers[i].id * sizeof(wire::SplitDesc));
+    const uint64_t address = load_once(at);
+    const auto word = std::bit_cast<Word>(load_once(at + 1));
+    buffers[i] = {address, word.length, word.flags, word.next, buffers[i].id, 1};
   }
   return count;
 }
@@ -122,11 +124,12 @@ inline uint16_t SplitRing::peek(Cursor& cursor, Buffer* buffers, uint16_t most, 
 inline void SplitRing::give_back(Cursor& cursor, const Buffer* buffers, const uint32_t* lengths, uint16_t count,
                                  gate::RingRecord* record) const {
   const auto mask = static_cast<uint16_t>(size_ - 1);
-  for (uint16_t i = 0; i < count; ++i) {
-    auto* element = reinterpret_cast<uint64_t*>(&elements()[(cursor.next + i) & mask]);
-    store_once(element, buffers[i].id | static_cast<uint64_t>(lengths[i]) << 32);
-  }
   const uint16_t first = cursor.next;
+  wire::SplitUsedElement* const ring = elements();
+  for (uint16_t i = 0; i < count; ++i) {
+    const wire::SplitUsedElement element{buffers[i].id, lengths[i]};  // lies at 4 modulo 8; the index publishes it
+    std::memcpy(&ring[(first + i) & mask], &element, sizeof element);
+  }
   cursor.next = static_cast<uint16_t>(first + count);
   store_release(&used_->index, cursor.next);
   if (record) record->set_position(cursor.next, size_);
