@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from testbed.bench import testpmd
+import testpmd
 from testbed.run.binaries import Lacking, find_program
 from testbed.run.process import ManagedProcess
 from testbed.run.rpc import RpcClient, connect
