@@ -1,31 +1,17 @@
 // The hot half of RingPort: everything here runs on workers.
-#include <rte_pause.h>
 #include <sys/eventfd.h>
 #include <sys/uio.h>
 
 #include <cstring>
 
 #include "vdev/gate/call.hpp"
+#include "vdev/gate/turn.hpp"
 #include "vdev/ring/ring_port.hpp"
 #include "vdev/ring/sink.hpp"
 #include "vdev/ring/source.hpp"
 
 namespace testbed::ring {
 namespace {
-
-// Nobody but a worker in its burst holds this, so waiting is bounded by one burst.
-class Turn {
- public:
-  explicit Turn(std::atomic_flag& flag) : flag_(flag) {
-    while (flag_.test_and_set(std::memory_order_acquire)) rte_pause();
-  }
-  ~Turn() { flag_.clear(std::memory_order_release); }
-  Turn(const Turn&) = delete;
-  Turn& operator=(const Turn&) = delete;
-
- private:
-  std::atomic_flag& flag_;
-};
 
 template <typename Ring>
 void call_if_wanted(const Lane& lane, const Ring& ring, const typename Ring::Cursor& before,
@@ -126,7 +112,7 @@ template <typename Ring>
 TxOutcome RingPort::transmit_to(WorkerContext& worker, const SessionView& view, uint16_t pair, const Ring& ring,
                                 typename Ring::Cursor& cursor, Packet* const* packets, uint16_t count) {
   const Lane& lane = view.transmit[pair];
-  const Turn turn(lane.walk->taken);
+  const gate::Turn turn(lane.walk->taken);
   if (lane.walk->stuck.load(std::memory_order_relaxed) != Fault::none) [[unlikely]]
     return {0, pair, DropReason::ring_full};
   const typename Ring::Cursor before = cursor;

@@ -1,30 +1,16 @@
 #include "vdev/ring/ring_port.hpp"
 
 #include "core/base/clock.hpp"
-#include "vdev/wire/virtio_features.hpp"
+#include "vdev/gate/offered.hpp"
 
 namespace testbed::ring {
 namespace {
 
 using wire::Feature;
-using wire::ProtocolFeature;
-
-template <typename... Bits>
-constexpr uint64_t bits(Bits... all) {
-  return (bit(all) | ...);
-}
 
 constexpr uint64_t kFeatures =
-    bits(Feature::NET_MRG_RXBUF, Feature::VERSION_1, Feature::RING_PACKED, Feature::IN_ORDER,
-         Feature::RING_INDIRECT_DESC, Feature::RING_EVENT_IDX, Feature::NET_MQ, Feature::NET_MTU,
-         Feature::NET_GUEST_ANNOUNCE, Feature::NET_CTRL_VQ, Feature::NET_CTRL_RX, Feature::ANY_LAYOUT,
-         Feature::LOG_ALL, Feature::PROTOCOL_FEATURES, Feature::NET_CSUM, Feature::NET_HOST_TSO4,
-         Feature::NET_HOST_TSO6, Feature::NET_GUEST_CSUM, Feature::NET_GUEST_TSO4, Feature::NET_GUEST_TSO6);
-
-constexpr uint64_t kProtocolFeatures =
-    bits(ProtocolFeature::MQ, ProtocolFeature::LOG_SHMFD, ProtocolFeature::RARP, ProtocolFeature::REPLY_ACK,
-         ProtocolFeature::MTU, ProtocolFeature::BACKEND_REQ, ProtocolFeature::BACKEND_SEND_FD,
-         ProtocolFeature::STATUS);
+    gate::kFeatures | gate::bits(Feature::NET_CSUM, Feature::NET_HOST_TSO4, Feature::NET_HOST_TSO6,
+                                 Feature::NET_GUEST_CSUM, Feature::NET_GUEST_TSO4, Feature::NET_GUEST_TSO6);
 
 // Of one virtqueue. Those in between are counted.
 constexpr uint64_t kBetweenReportsNs = 1'000'000'000;
@@ -59,13 +45,13 @@ uint64_t RingPort::capability() const {
   return kFeatures;
 }
 uint64_t RingPort::protocol_capability() const {
-  return kProtocolFeatures;
+  return gate::kProtocolFeatures;
 }
 
 Result<std::unique_ptr<gate::Backend>> RingPort::open_backend(gate::Session& session) {
   begin_session(session);
   auto backend =
-      std::make_unique<RingSession>(session, memory_, walks_, *this, kFeatures, kProtocolFeatures);
+      std::make_unique<RingSession>(session, memory_, walks_, *this, kFeatures, gate::kProtocolFeatures);
   session_backend_ = backend.get();
   return backend;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "vdev/gate/call.hpp"
+#include "vdev/gate/offered.hpp"
 #include "vdev/gate/rules/request_shape.hpp"
 #include "vdev/wire/virtio_features.hpp"
 #include "vdev/wire/virtio_net.hpp"
@@ -17,8 +18,6 @@ using wire::Request;
 
 // IPv4's least (RFC 791), as the library has it.
 constexpr uint64_t kLeastMtu = 68;
-// What a frame may have beyond the MTU: Ethernet header and a VLAN tag.
-constexpr uint32_t kFrameOverhead = 18;
 
 // The descriptor of a notifier message; empty: it says that there is none.
 std::shared_ptr<Fd> notifier(Message& message) {
@@ -237,7 +236,7 @@ std::unique_ptr<SessionView> RingSession::make_view() {
   view->map = map_;
   view->packed = packed();
   if (has(Feature::LOG_ALL)) view->log = session_.virtqueues().log();
-  view->terms = {map_.get(), view->log.get(), mtu_ > 0 ? mtu_ + kFrameOverhead : kLongestFrame,
+  view->terms = {map_.get(), view->log.get(), mtu_ > 0 ? mtu_ + gate::kFrameOverhead : kLongestFrame,
                  sizeof(wire::VirtioNetHeaderMergeable), has(Feature::NET_MRG_RXBUF)};
   if (!has(Feature::NET_MRG_RXBUF) && !has(Feature::VERSION_1) && !packed())
     view->terms.header = sizeof(wire::VirtioNetHeader);

@@ -1,6 +1,5 @@
 // The hot half of VhostPort: everything here runs on workers.
 #include <rte_mbuf.h>
-#include <rte_pause.h>
 #include <rte_prefetch.h>
 #include <rte_vhost.h>
 #include <sys/eventfd.h>
@@ -11,6 +10,7 @@
 
 #include "core/base/clock.hpp"
 #include "core/graph/keep.hpp"
+#include "vdev/gate/turn.hpp"
 #include "vdev/vhost/undo_log.hpp"
 #include "vdev/vhost/vhost_port.hpp"
 
@@ -78,20 +78,6 @@ class Frames {
   uint16_t count_ = 0, copied_ = 0;
   uint32_t octets_ = 0;
   DropReason refusal_ = DropReason::ring_full;
-};
-
-// Nobody but a worker in its burst holds this, so waiting is bounded by one burst.
-class Taken {
- public:
-  explicit Taken(std::atomic_flag& flag) : flag_(flag) {
-    while (flag_.test_and_set(std::memory_order_acquire)) rte_pause();
-  }
-  ~Taken() { flag_.clear(std::memory_order_release); }
-  Taken(const Taken&) = delete;
-  Taken& operator=(const Taken&) = delete;
-
- private:
-  std::atomic_flag& flag_;
 };
 
 }  // namespace
@@ -202,7 +188,7 @@ bool VhostPort::promises_too_much(const SessionView& view, uint16_t pair) const 
 uint16_t VhostPort::enqueue_packed(const SessionView& view, uint16_t pair, rte_mbuf** frames, uint16_t count,
                                    uint32_t octets) {
   const QueueView& queue = view.transmit[pair];
-  const Taken turn(turns_[pair].taken);
+  const gate::Turn turn(turns_[pair].taken);
   uint16_t sent = 0;
   for (int i = 0; i <= kRetries && sent < count; ++i) {
     const auto rest = static_cast<uint16_t>(count - sent);

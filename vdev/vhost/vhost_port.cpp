@@ -2,40 +2,11 @@
 
 #include <rte_vhost.h>
 
-#include "vdev/wire/virtio_features.hpp"
+#include "vdev/gate/offered.hpp"
 
 namespace testbed::vhost {
-namespace {
 
 using wire::Feature;
-using wire::ProtocolFeature;
-
-template <typename... Bits>
-constexpr uint64_t bits(Bits... all) {
-  return (bit(all) | ...);
-}
-
-// What the library does and this switch can honour. Checksum and segmentation offloads are left out on
-// purpose: packets are forwarded between guests with whatever each of them negotiated, and a frame whose
-// checksum is missing, or of 64 KiB, may only go to a guest that takes it. Without them every frame on a
-// virtqueue is a frame as on a wire.
-constexpr uint64_t kFeatures =
-    bits(Feature::NET_MRG_RXBUF, Feature::VERSION_1, Feature::RING_PACKED, Feature::IN_ORDER,
-         Feature::RING_INDIRECT_DESC, Feature::RING_EVENT_IDX, Feature::NET_MQ, Feature::NET_MTU,
-         Feature::NET_GUEST_ANNOUNCE, Feature::NET_CTRL_VQ, Feature::NET_CTRL_RX, Feature::ANY_LAYOUT,
-         Feature::LOG_ALL, Feature::PROTOCOL_FEATURES);
-
-// Of the library's protocol features: not CRYPTO_SESSION and HOST_NOTIFIER, which belong to other devices;
-// not PAGEFAULT, because a worker would hang in a page fault while the memory travels.
-constexpr uint64_t kProtocolFeatures =
-    bits(ProtocolFeature::MQ, ProtocolFeature::LOG_SHMFD, ProtocolFeature::RARP, ProtocolFeature::REPLY_ACK,
-         ProtocolFeature::MTU, ProtocolFeature::BACKEND_REQ, ProtocolFeature::BACKEND_SEND_FD,
-         ProtocolFeature::STATUS);
-
-// What a frame may have beyond the MTU: Ethernet header and a VLAN tag.
-constexpr uint32_t kFrameOverhead = 18;
-
-}  // namespace
 
 Result<std::unique_ptr<Port>> VhostPort::open(const std::string& name, gate::EndpointConfig config,
                                               PortEnvironment& environment, gate::DirectoryWatch& watch,
@@ -63,11 +34,13 @@ VhostPort::~VhostPort() {
   patrol_.remove(this);
 }
 
+// Checksum and segmentation offloads are left out on purpose (docs/decisions/0005): without them every frame on a
+// virtqueue is a frame as on a wire.
 uint64_t VhostPort::capability() const {
-  return kFeatures;
+  return gate::kFeatures;
 }
 uint64_t VhostPort::protocol_capability() const {
-  return kProtocolFeatures;
+  return gate::kProtocolFeatures;
 }
 
 Result<std::unique_ptr<gate::Backend>> VhostPort::open_backend(gate::Session& session) {
@@ -152,7 +125,7 @@ std::unique_ptr<SessionView> VhostPort::make_view(const Device& device) {
   view->packed = (session.rules().negotiated() & bit(Feature::RING_PACKED)) != 0;
   if ((session.rules().negotiated() & bit(Feature::LOG_ALL)) != 0) view->log = session.virtqueues().log();
   uint16_t mtu = 0;
-  view->max_frame = rte_vhost_get_mtu(device.vid, &mtu) == 0 && mtu > 0 ? mtu + kFrameOverhead : UINT32_MAX;
+  view->max_frame = rte_vhost_get_mtu(device.vid, &mtu) == 0 && mtu > 0 ? mtu + gate::kFrameOverhead : UINT32_MAX;
   const auto queue_view = [&](uint16_t vring) {
     const gate::Virtqueue& queue = session.virtqueues().queue(vring);
     const bool discard = device.discarded[vring];
