@@ -57,7 +57,7 @@ class PackedRing {
     const auto slot = static_cast<uint16_t>(base & ~wire::kPositionWrap);
     return {slot, wrap};
   }
-  uint16_t position(const Cursor& cursor) const {
+  static uint16_t position(const Cursor& cursor) {
     return static_cast<uint16_t>(cursor.next | (cursor.wrap ? wire::kPositionWrap : 0));
   }
 

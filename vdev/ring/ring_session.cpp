@@ -72,8 +72,7 @@ uint64_t RingSession::obey(Message& request) {
     case Request::SET_FEATURES:
       return set_features(value);
     case Request::SET_PROTOCOL_FEATURES:
-      protocol_features_ = value;
-      return 0;
+      return 0;  // the gate holds the front-end to them
     case Request::SET_MEM_TABLE:
       return set_memory();
     case Request::SET_LOG_BASE:
@@ -166,9 +165,8 @@ uint64_t RingSession::stop(uint16_t index) {
   if (ran) publish();
   vring.kick = vring.call = nullptr;
   if (!ran) return vring.base;
-  if (!has(Feature::RING_PACKED)) return vring.base = walks_[index].split.next;
-  const auto& cursor = walks_[index].packed;
-  vring.base = static_cast<uint16_t>(cursor.next | (cursor.wrap ? wire::kPositionWrap : 0));
+  if (!packed()) return vring.base = SplitRing::position(walks_[index].split);
+  vring.base = PackedRing::position(walks_[index].packed);
   return vring.base | static_cast<uint32_t>(vring.base) << 16;
 }
 

@@ -72,7 +72,7 @@ class RingSession final : public gate::Backend {
   std::vector<Walk>& walks_;
   SessionUser& user_;
   const uint64_t capability_, protocol_capability_;
-  uint64_t features_ = 0, protocol_features_ = 0;
+  uint64_t features_ = 0;
   uint8_t status_ = 0;
   uint16_t mtu_ = 0;
   std::shared_ptr<const GuestMap> map_;

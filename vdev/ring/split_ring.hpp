@@ -57,8 +57,8 @@ class SplitRing {
   // -- Cold: no worker has the ring.
   // Goes on where the ring itself says; the front-end's base is what it was when the device started.
   Cursor resume(uint16_t base) const;
-  uint16_t position(const Cursor& cursor) const { return cursor.next; }
-  uint16_t driver_position() const { return load_acquire(&available_->index); }
+  // As GET_VRING_BASE has it.
+  static uint16_t position(const Cursor& cursor) { return cursor.next; }
 
  private:
   const uint16_t* entries() const { return reinterpret_cast<const uint16_t*>(available_ + 1); }
