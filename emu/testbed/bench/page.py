@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from testbed.bench.table import LATENCY_COLUMNS, latency_rows, ratio_text, remarks
-from testbed.report.html import PAGE
+from testbed.report.html import PAGE, templates_in
 from testbed.report.store import read_text, write_text
 
 HERE = Path(__file__).parent
@@ -17,20 +16,17 @@ HTML = "bench.html"
 
 
 def write_page(result: dict[str, Any], directory: Path) -> Path:
-    templates = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = templates.get_template("page.html.j2").render(
-        style=Markup(read_text(PAGE / "style.css")),
-        facts=facts(result),
-        bars=bars(result),
-        latency_columns=LATENCY_COLUMNS,
-        latencies=[row for case in result["latency"] for row in latency_rows(case)],
-        remarks=remarks(result),
+    text = (
+        templates_in(HERE)
+        .get_template("page.html.j2")
+        .render(
+            style=Markup(read_text(PAGE / "style.css")),
+            facts=facts(result),
+            bars=bars(result),
+            latency_columns=LATENCY_COLUMNS,
+            latencies=[row for case in result["latency"] for row in latency_rows(case)],
+            remarks=remarks(result),
+        )
     )
     write_text(directory / HTML, text)
     return directory / HTML
