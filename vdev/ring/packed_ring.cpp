@@ -80,6 +80,18 @@ Fault PackedRing::walk_indirect(const Buffer& first, bool writable, const GuestM
   return Fault::none;
 }
 
+bool PackedRing::exhausted(const Cursor& cursor, const Buffer* buffers, uint16_t count) const {
+  uint16_t slots = 0;
+  for (uint16_t i = 0; i < count; ++i) slots = static_cast<uint16_t>(slots + buffers[i].slots);
+  if (count == kBuffers || slots >= gate::RingRecord::kUndo || slots == size_) return true;
+  // Was there one more, for which the undo log has no room?
+  uint16_t slot = cursor.next, id = 0;
+  bool wrap = cursor.wrap;
+  advance(slot, wrap, slots);
+  const Word next = word(slot);
+  return available(next, wrap) && slots + measure(slot, next, id, nullptr, 0) > gate::RingRecord::kUndo;
+}
+
 void PackedRing::log_used(const Cursor&, const Buffer* buffers, uint16_t count) const {
   for (uint16_t i = 0; i < count; ++i) {
     const uint64_t offset = sizeof(PackedDesc) * buffers[i].next;

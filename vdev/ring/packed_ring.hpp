@@ -44,6 +44,7 @@ class PackedRing {
   void prepare(const Cursor& cursor, gate::RingRecord& record, uint16_t slots) const {
     record.set_whole(position(cursor), slots, size_);
   }
+  bool exhausted(const Cursor& cursor, const Buffer* buffers, uint16_t count) const;
   void give_back(Cursor& cursor, const Buffer* buffers, const uint32_t* lengths, uint16_t count,
                  gate::RingRecord* record) const;
   bool wants_call(const Cursor& before, const Cursor& now) const;

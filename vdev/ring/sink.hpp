@@ -41,7 +41,11 @@ class Sink {
       if (used_ > 0) give_back();
       outcome.sent = static_cast<uint16_t>(outcome.sent + sent);
       if (outcome.more) break;
-      if (used_ == 0 && most == kBuffers) break;  // they do not suffice for one frame
+      if (used_ == 0 && most == kBuffers) {  // they do not suffice for one frame
+        if (ring_.exhausted(cursor_, scratch_.put_buffers.data(), waiting))
+          refuse(outcome, 0, DropReason::too_big);
+        break;
+      }
       most = used_ == 0 ? kBuffers : static_cast<uint16_t>(count - outcome.sent);
     }
     return outcome;

@@ -44,6 +44,9 @@ class SplitRing {
   }
   // One store publishes a burst: there is nothing to prepare for.
   void prepare(const Cursor&, gate::RingRecord&, uint16_t) const {}
+  // After a peek() at kBuffers that found `count`: the driver cannot make more of them available, or a frame
+  // may not take more. Whoever lacks room waits in vain.
+  bool exhausted(const Cursor& cursor, const Buffer* buffers, uint16_t count) const;
   // Gives back the next `count` buffers, of which `lengths` octets were written, and publishes that.
   void give_back(Cursor& cursor, const Buffer* buffers, const uint32_t* lengths, uint16_t count,
                  gate::RingRecord* record) const;

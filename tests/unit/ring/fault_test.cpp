@@ -43,20 +43,6 @@ uint16_t post(const Guest& guest, const Wrong& wrong, bool receive) {
   return guest.post_raw(chain);
 }
 
-// A frame that lies in memory of this process.
-struct Made {
-  explicit Made(size_t length)
-      : octets(made_frame(length, 3)),
-        packet{.head = octets.data(),
-               .payload = octets.data(),
-               .length = static_cast<uint32_t>(length),
-               .head_length = static_cast<uint16_t>(std::min<size_t>(length, kHeadBytes)),
-               .kind = PayloadKind::memory,
-               .flags = 0} {}
-  Octets octets;
-  Packet packet;
-};
-
 std::vector<driver::UsedChain> take(const Guest& guest) {
   std::vector<driver::UsedChain> used(64);
   used.resize(guest.driver().take(used));

@@ -79,4 +79,18 @@ inline Octets made_frame(size_t length, uint64_t serial) {
   return frame;
 }
 
+// A frame that lies in memory of this process.
+struct Made {
+  explicit Made(size_t length)
+      : octets(made_frame(length, 3)),
+        packet{.head = octets.data(),
+               .payload = octets.data(),
+               .length = static_cast<uint32_t>(length),
+               .head_length = static_cast<uint16_t>(std::min<size_t>(length, kHeadBytes)),
+               .kind = PayloadKind::memory,
+               .flags = 0} {}
+  Octets octets;
+  Packet packet;
+};
+
 }  // namespace testbed::ring::test

@@ -166,6 +166,26 @@ class Pipe {
     }
   }
 
+  // Of the receiver's buffers, those that one frame may take; `last`: there can never be more of them.
+  size_t reach(bool& last) {
+    size_t count = 0, slots = 0, descriptors = 0;
+    last = false;
+    for (const Posted& posted : receiver_.waiting()) {
+      slots += posted.slots;
+      if (count == kBuffers || (case_.ring.packed && slots > gate::RingRecord::kUndo && count > 0))
+        last = true;
+      if (last) return count;
+      ++count;
+      descriptors += receiver_descriptors(posted);
+    }
+    last = count == kBuffers || (case_.ring.packed && slots >= gate::RingRecord::kUndo) ||
+           descriptors == case_.ring.size;
+    return count;
+  }
+  size_t receiver_descriptors(const Posted& posted) {
+    return to_.driver().descriptors_for(posted.segments.size());
+  }
+
   // How many buffers from the front a frame takes. 0: it does not go in.
   size_t needed(size_t octets, bool& refused) {
     auto& waiting = receiver_.waiting();
@@ -174,9 +194,12 @@ class Pipe {
       refused = waiting.front().octets < octets;
       return refused ? 0 : 1;
     }
+    bool last = false;
     size_t room = 0;
-    for (size_t i = 0; i < waiting.size(); ++i)
+    const size_t within = reach(last);
+    for (size_t i = 0; i < within; ++i)
       if ((room += waiting[i].octets) >= octets) return i + 1;
+    refused = last;
     return 0;
   }
 
