@@ -1,7 +1,7 @@
 #include "vdev/ring/ring_session.hpp"
 
-
 #include <algorithm>
+#include <utility>
 
 #include "vdev/gate/call.hpp"
 #include "vdev/gate/offered.hpp"
@@ -67,8 +67,7 @@ uint64_t RingSession::obey(Message& request) {
     case Request::GET_STATUS:
       return status_;
     case Request::SET_STATUS:
-      status_ = static_cast<uint8_t>(value);
-      return 0;
+      return set_status(static_cast<uint8_t>(value));
     case Request::SET_FEATURES:
       return set_features(value);
     case Request::SET_PROTOCOL_FEATURES:
@@ -123,6 +122,15 @@ uint64_t RingSession::set_features(uint64_t features) {
   return 0;
 }
 
+// A device that was reset uses no buffer (Virtio 1.2, 2.1.2). Front-ends say so before they stop the rings,
+// and start rings before they say that the driver is ready.
+uint64_t RingSession::set_status(uint8_t status) {
+  status_ = status;
+  const bool ready = (status & wire::kStatusDriverOk) != 0;
+  if (const bool reset = status == 0 || (reset_ && !ready); std::exchange(reset_, reset) != reset) publish();
+  return 0;
+}
+
 // The gate has the table already, and has seen that running rings lie in it.
 uint64_t RingSession::set_memory() {
   auto map = GuestMap::map(session_.virtqueues().guest_memory().regions());
@@ -148,6 +156,7 @@ uint64_t RingSession::start(uint16_t index, std::shared_ptr<Fd> kick) {
     }
     walk.stuck.store(Fault::none, std::memory_order_relaxed);
     vring.kicked = true;
+    reset_ = false;
     // Without PROTOCOL_FEATURES there is no SET_VRING_ENABLE (specification, "Ring states").
     if (!has(Feature::PROTOCOL_FEATURES)) vring.enabled = true;
   }
@@ -252,7 +261,7 @@ std::unique_ptr<SessionView> RingSession::make_view() {
 
 void RingSession::publish() {
   const bool runs = std::any_of(vrings_.begin(), vrings_.end(), [](const Vring& v) { return v.kicked; });
-  user_.publish(runs && map_ ? make_view() : nullptr);
+  user_.publish(runs && map_ && !reset_ ? make_view() : nullptr);
 }
 
 }  // namespace testbed::ring

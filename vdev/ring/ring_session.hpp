@@ -57,6 +57,7 @@ class RingSession final : public gate::Backend {
   uint64_t obey(gate::Message& request);
   uint64_t set_memory();
   uint64_t set_features(uint64_t features);
+  uint64_t set_status(uint8_t status);
   uint64_t start(uint16_t index, std::shared_ptr<Fd> kick);
   uint64_t stop(uint16_t index);
   void enable(uint16_t index, bool on);
@@ -74,6 +75,7 @@ class RingSession final : public gate::Backend {
   const uint64_t capability_, protocol_capability_;
   uint64_t features_ = 0;
   uint8_t status_ = 0;
+  bool reset_ = false;  // by the driver, which is not ready again: no ring is walked
   uint16_t mtu_ = 0;
   std::shared_ptr<const GuestMap> map_;
   std::vector<Vring> vrings_;
