@@ -1,5 +1,7 @@
 #include "vdev/ring/ring_port.hpp"
 
+#include <algorithm>
+
 #include "core/base/clock.hpp"
 #include "vdev/gate/offered.hpp"
 
@@ -29,12 +31,13 @@ Result<std::unique_ptr<Port>> RingPort::open(const std::string& name, gate::Endp
   return port;
 }
 
-RingPort::RingPort(std::string name, uint16_t queue_pairs, PortEnvironment& environment, gate::Doorbell& doorbell,
-                   Scratches& scratches, gate::PortMemory memory)
+RingPort::RingPort(std::string name, uint16_t queue_pairs, PortEnvironment& environment,
+                   gate::Doorbell& doorbell, Scratches& scratches, gate::PortMemory memory)
     : GuestPort(std::move(name), queue_pairs, environment, doorbell, std::move(memory)),
       scratches_(scratches),
       walks_(2u * queue_pairs),
-      reported_faults_(2u * queue_pairs) {
+      reported_faults_(2u * queue_pairs),
+      later_(environment.io) {
 }
 
 RingPort::~RingPort() {
@@ -57,8 +60,7 @@ Result<std::unique_ptr<gate::Backend>> RingPort::open_backend(gate::Session& ses
 }
 
 void RingPort::session_over() {
-  report_faults();
-  session_backend_ = nullptr;
+  report_faults(Pace::now);
   GuestPort::session_over();
 }
 
@@ -76,6 +78,11 @@ void RingPort::publish(std::unique_ptr<SessionView> view) {
   report_queues(any ? session_backend_->enabled() : std::vector<bool>{}, session_backend_->packed());
 }
 
+void RingPort::retire() {
+  session_backend_ = nullptr;  // it calls this when it ends
+  exchange(nullptr);
+}
+
 void RingPort::announce(uint64_t mac) {
   announcement_.store(mac | uint64_t{1} << 63, std::memory_order_release);
   environment_.quiescence.wake();
@@ -85,14 +92,25 @@ void RingPort::announce(uint64_t mac) {
 
 void RingPort::answer_bell() {
   GuestPort::answer_bell();
-  if (fault_noted_.exchange(false, std::memory_order_acq_rel)) report_faults();
+  if (fault_noted_.exchange(false, std::memory_order_acq_rel)) report_faults(Pace::slow);
 }
 
-void RingPort::report_faults() {
-  for (uint16_t vring = 0; vring < walks_.size(); ++vring) report_fault(vring, walks_[vring]);
+void RingPort::report_faults(Pace pace) {
+  uint64_t due_ns = 0;
+  for (uint16_t vring = 0; vring < walks_.size(); ++vring)
+    if (const uint64_t due = report_fault(vring, walks_[vring], pace); due != 0)
+      due_ns = due_ns == 0 ? due : std::min(due_ns, due);
+  later_.cancel();
+  if (due_ns == 0) return;
+  // The driver may do nothing more that rings the bell.
+  later_.expires_after(std::chrono::nanoseconds(due_ns - std::min(due_ns, now_ns())));
+  later_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) report_faults(Pace::slow);
+  });
 }
 
-void RingPort::report_fault(uint16_t vring, Walk& walk) {
+// Returns when the rest may be reported; 0: there is none.
+uint64_t RingPort::report_fault(uint16_t vring, Walk& walk, Pace pace) {
   Reported& reported = reported_faults_[vring];
   const Fault last = walk.last_fault.load(std::memory_order_relaxed);
   const uint32_t stops = walk.stops.load(std::memory_order_acquire);
@@ -105,7 +123,9 @@ void RingPort::report_fault(uint16_t vring, Walk& walk) {
   }
   const uint64_t faults = walk.faults.load(std::memory_order_relaxed);
   const uint64_t now = now_ns();
-  if (faults == reported.faults || (reported.at_ns != 0 && now - reported.at_ns < kBetweenReportsNs)) return;
+  if (faults == reported.faults) return 0;
+  const uint64_t due = reported.at_ns + kBetweenReportsNs;
+  if (pace == Pace::slow && reported.at_ns != 0 && now < due) return due;
   environment_.events.emit("ring.fault", {{"port", name()},
                                           {"session", session_id()},
                                           {"queue", vring},
@@ -114,6 +134,7 @@ void RingPort::report_fault(uint16_t vring, Walk& walk) {
                                           {"count", faults - reported.faults}});
   reported.faults = faults;
   reported.at_ns = now;
+  return 0;
 }
 
 void RingPort::describe_queue(nlohmann::json& queue, uint16_t vring) const {

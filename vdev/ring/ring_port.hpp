@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <boost/asio/steady_timer.hpp>
 #include <memory>
 #include <string>
 #include <vector>
@@ -54,7 +55,7 @@ class RingPort final : public gate::GuestPort, public SessionUser {
 
   // -- SessionUser, control thread
   void publish(std::unique_ptr<SessionView> view) override;
-  void retire() override { exchange(nullptr); }
+  void retire() override;
   void announce(uint64_t mac) override;
 
   // -- Hot
@@ -72,8 +73,9 @@ class RingPort final : public gate::GuestPort, public SessionUser {
 
   // -- Cold
   void exchange(std::unique_ptr<SessionView> view);
-  void report_faults();
-  void report_fault(uint16_t vring, Walk& walk);
+  enum class Pace : uint8_t { slow, now };  // slow: not more than one event a second of each virtqueue
+  void report_faults(Pace pace);
+  uint64_t report_fault(uint16_t vring, Walk& walk, Pace pace);
 
   Scratches& scratches_;
   std::vector<Walk> walks_;               // by virtqueue
@@ -90,6 +92,7 @@ class RingPort final : public gate::GuestPort, public SessionUser {
     uint32_t stops = 0;
   };
   std::vector<Reported> reported_faults_;
+  boost::asio::steady_timer later_;  // while a fault waits to be reported
 };
 
 }  // namespace testbed::ring
