@@ -171,6 +171,9 @@ def fuzz(
     seed: Annotated[int | None, typer.Option(min=0, help="of everything random; drawn when absent")] = None,
     out: Annotated[Path | None, typer.Option(help="where findings go (default: runs/fuzz-TIME)")] = None,
     backend: Annotated[str, typer.Option(help="what is attacked")] = "testbed-switch",
+    datapath: Annotated[
+        str | None, typer.Option(help="library or ring: who walks our switch's rings")
+    ] = None,
     most: Annotated[int, typer.Option(min=1, help="ends after so many findings")] = 10,
     as_json: Annotated[
         bool, typer.Option("--json", help="print a summary as a document; progress goes to standard error")
@@ -180,7 +183,7 @@ def fuzz(
     from testbed.fuzz.command import FuzzOptions
     from testbed.fuzz.command import fuzz as attack
 
-    raise typer.Exit(attack(FuzzOptions(seconds, seed, out, backend, most, as_json)))
+    raise typer.Exit(attack(FuzzOptions(seconds, seed, out, backend, most, as_json, _datapath(datapath))))
 
 
 @app.command()

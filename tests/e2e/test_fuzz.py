@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from testbed.fuzz.campaign import Campaign, Tally, View
+from testbed.fuzz.topology import Target
 from testbed.run.actors.base import World
 from testbed.run.actors.switch import SwitchActor
 from testbed.run.backends import Backend, DpdkTestpmd, TestbedSwitch
@@ -63,8 +64,9 @@ def processes_of(out: Path) -> list[str]:
     return found
 
 
-def test_ten_seconds_against_the_switch_find_nothing(tmp_path: Path) -> None:
-    run = command(tmp_path / "out", "--seconds", "10", "--seed", "1")
+@pytest.mark.parametrize("datapath", ["library", "ring"])
+def test_ten_seconds_against_the_switch_find_nothing(tmp_path: Path, datapath: str) -> None:
+    run = command(tmp_path / "out", "--seconds", "10", "--seed", "1", "--datapath", datapath)
     said, progress = run.communicate(timeout=180)
     document: dict[str, Any] = json.loads(said)
     assert document["findings"] == [], progress
@@ -90,7 +92,7 @@ def test_an_interrupt_ends_it_in_order_and_leaves_nothing(tmp_path: Path) -> Non
 
 async def campaign(backend: Backend, directory: Path, seed: int, seconds: float) -> Tally:
     tally = Tally(seed, seconds)
-    await Campaign(backend, tally, directory, 1, View()).run()
+    await Campaign(Target(backend), tally, directory, 1, View()).run()
     return tally
 
 

@@ -18,7 +18,8 @@ std::atomic<uint64_t> last_session_id = 0;
 // So many connections are looked at before the loop serves others.
 constexpr int kConnectionsAtOnce = 64;
 
-// A peer that is refused and comes back at once is let wait: not the first times, and not for long.
+// A peer that is refused before it had a ring, and comes back at once, is let wait: not the first times, and
+// not for long. One whose ring was started has sent so many good messages that nobody saves work by the wait.
 constexpr uint32_t kForgiven = 3;
 constexpr std::chrono::milliseconds kFirstPause{5}, kLongestPause{100};
 constexpr uint64_t kSoonNs = 1'000'000'000;
@@ -131,11 +132,17 @@ void Endpoint::connected(Fd socket) {
     return session_ended(EndReason::backend_lost);
   }
   if (config_.wrap) backend = config_.wrap(config_.port, std::move(*backend));
+  served_ = false;
   session_->start(
-      std::move(*backend), [this](wire::Request request) { host_.message_accepted(request); },
+      std::move(*backend), [this](wire::Request request) { accepted(request); },
       [this, alive = alive_](EndReason reason) {
         if (*alive) session_ended(reason);
       });
+}
+
+void Endpoint::accepted(wire::Request request) {
+  served_ = served_ || request == wire::Request::SET_VRING_KICK;
+  host_.message_accepted(request);
 }
 
 void Endpoint::session_ended(EndReason reason) {
@@ -155,7 +162,7 @@ void Endpoint::session_ended(EndReason reason) {
 std::chrono::milliseconds Endpoint::pause_after(EndReason reason, uint64_t since_ns) {
   const bool offence =
       reason == EndReason::refused || reason == EndReason::protocol || reason == EndReason::deadline;
-  if (now_ns() - since_ns > kSoonNs) offences_ = 0;
+  if (served_ || now_ns() - since_ns > kSoonNs) offences_ = 0;
   if (!offence || ++offences_ <= kForgiven) return {};
   return std::min(kFirstPause * (1 << std::min(offences_ - kForgiven, 8u)), kLongestPause);
 }

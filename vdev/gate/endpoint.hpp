@@ -63,6 +63,7 @@ class Endpoint {
   void take_connections();
   void give_up_abandoned();
   void connected(Fd socket);
+  void accepted(wire::Request request);
   void session_ended(EndReason reason);
   std::chrono::milliseconds pause_after(EndReason reason, uint64_t since_ns);
   void wait_for_next();
@@ -78,6 +79,7 @@ class Endpoint {
   boost::asio::steady_timer pause_;
   bool waiting_ = false;  // for a connection
   bool paused_ = false;
+  bool served_ = false;    // a ring of this session was started
   uint32_t offences_ = 0;  // sessions in a row that were refused soon
   boost::asio::posix::stream_descriptor listener_;
   std::unique_ptr<Connector> connector_;

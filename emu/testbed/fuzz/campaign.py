@@ -12,13 +12,13 @@ from pathlib import Path
 from testbed.fuzz import grammar
 from testbed.fuzz.finding import LEAKS, Finding, shapes, write
 from testbed.fuzz.grammar import PROFILES, Profile, Steps
-from testbed.fuzz.known import KNOWN
+from testbed.fuzz.known import known_of
 from testbed.fuzz.oracle import Oracle, Violation
 from testbed.fuzz.replay import Replayer, attack, verdict_of
 from testbed.fuzz.shrink import Fails, shrink
 from testbed.fuzz.stage import Seen, Stage, stage
+from testbed.fuzz.topology import Target
 from testbed.run.actors.base import ActorError
-from testbed.run.backends import Backend
 from testbed.run.conduct import Interrupt
 from testbed.run.rpc import RpcFailure
 from testbed.run.steps.context import StepFailed
@@ -82,16 +82,16 @@ class View:
 class Campaign:
     """`most`: it ends after so many findings. `directory`: where findings and logs go."""
 
-    def __init__(self, backend: Backend, tally: Tally, directory: Path, most: int, view: View) -> None:
+    def __init__(self, target: Target, tally: Tally, directory: Path, most: int, view: View) -> None:
         self.tally = tally
         self.interrupt = Interrupt()
         self.judging = False  # `interrupt` is what ends it; else its task may be cancelled
-        self._backend = backend
+        self._target = target
         self._directory = directory
         self._most = most
         self._view = view
         self._found: list[frozenset[str]] = []
-        self._known = KNOWN.get(backend.name, ())
+        self._known = known_of(target)
         self._number = 0
 
     @property
@@ -120,7 +120,7 @@ class Campaign:
 
     async def _turn(self, profile: Profile) -> tuple[list[Steps], Violation] | None:
         """Cases until something is broken, with those that may have broken it; None when nothing was."""
-        async with stage(self._backend, profile, self._directory / "stage") as on:
+        async with stage(self._target, profile, self._directory / "stage") as on:
             oracle = Oracle(on)
             await oracle.begin()
             self._say(f"attacker: {profile.name}")
@@ -183,7 +183,7 @@ class Campaign:
     async def _keep(self, profile: Profile, played: list[Steps], violation: Violation) -> None:
         case = self._number - 1
         self._say(f"case {case}: {violation.kind}: {violation.detail}; repeating it")
-        replayer = Replayer(self._backend, profile, self._directory / "replay", _REPLAYS, _SHRINK_S)
+        replayer = Replayer(self._target, profile, self._directory / "replay", _REPLAYS, _SHRINK_S)
         async with contextlib.aclosing(replayer):
             steps = await self._repeated(replayer, played, violation.kind)
             if steps is not None:
@@ -191,7 +191,9 @@ class Campaign:
                 with contextlib.suppress(*NOT_UP):  # what is known by then is a case that failed
                     await shrink(steps, self._asking(replayer, violation.kind), replayer.spent)
                 steps = replayer.done
-        finding = Finding(violation, profile, steps or played[-1], case, steps is not None)
+        finding = Finding(
+            violation, profile, steps or played[-1], case, steps is not None, self._target.datapath
+        )
         await self._write(finding)
 
     def _asking(self, replayer: Replayer, kind: str) -> Fails:
@@ -217,7 +219,9 @@ class Campaign:
         self._say(f"{name}: running its file")
         self.judging = True
         try:
-            verdict, reason = await verdict_of(file, self._backend, self._directory / name, self.interrupt)
+            verdict, reason = await verdict_of(
+                file, self._target.backend, self._directory / name, self.interrupt
+            )
         finally:
             self.judging = False
         kept = Kept(finding, file, verdict, reason)

@@ -16,11 +16,12 @@ from rich.console import Console
 from testbed.fuzz.campaign import NOT_UP, Campaign, Tally
 from testbed.fuzz.grammar import PROFILES
 from testbed.fuzz.progress import Progress, as_document, print_summary
-from testbed.fuzz.topology import scenario
+from testbed.fuzz.topology import Target, scenario
 from testbed.run import exits
 from testbed.run.backends import backend_named
 from testbed.run.binaries import Lacking, find_program
 from testbed.run.places import new_run_directory
+from testbed.scenario.topology import Datapath
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class FuzzOptions:
     backend: str = "testbed-switch"
     most: int = 10
     as_json: bool = False
+    datapath: Datapath | None = None
 
 
 def fuzz(options: FuzzOptions) -> int:
@@ -38,7 +40,7 @@ def fuzz(options: FuzzOptions) -> int:
     seed = secrets.randbelow(1 << 32) if options.seed is None else options.seed
     try:
         backend = backend_named(options.backend)
-        backend.check_machine(scenario(PROFILES[0]))
+        backend.check_machine(scenario(PROFILES[0], options.datapath))
         find_program("testbed-driver")
         directory = new_run_directory("fuzz", options.out)
     except ValueError as mistake:
@@ -52,7 +54,7 @@ def fuzz(options: FuzzOptions) -> int:
         f"seed {seed}, {options.seconds:g} s, {backend.name}; findings go to {directory}", soft_wrap=True
     )
     with Progress(console, backend.name) as progress:
-        campaign = Campaign(backend, tally, directory, options.most, progress)
+        campaign = Campaign(Target(backend, options.datapath), tally, directory, options.most, progress)
         try:
             finished = asyncio.run(_run(campaign))
         except NOT_UP as failure:

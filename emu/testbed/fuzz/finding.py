@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from testbed.fuzz import topology
 from testbed.fuzz.grammar import ATTACKER, Document, Profile, Steps
 from testbed.fuzz.oracle import Violation
+from testbed.scenario.topology import Datapath
 
 # What leaks by one descriptor or mapping shows when it has happened more often than a checker tolerates.
 LEAKS, LEAK_TIMES = ("leak", "mappings"), 20
@@ -37,6 +38,7 @@ class Finding:
     steps: Steps
     case: int  # which of the run's
     reproduced: bool
+    datapath: Datapath | None = None
 
     @property
     def about(self) -> str:
@@ -55,11 +57,12 @@ def scenario_text(finding: Finding, name: str, seed: int) -> str:
         f"# Found by `testbed fuzz --seed {seed}`, case {finding.case}, the attacker being: {finding.profile.name}.\n"
         f"# {finding.violation.kind}: {finding.violation.detail}\n"
     )
+    document = topology.document(name, finding.about, finding.profile, steps, finding.datapath)
     yaml = YAML()
     yaml.width = 120
     yaml.default_flow_style = None
     text = io.StringIO()
-    yaml.dump(topology.document(name, finding.about, finding.profile, steps), text)
+    yaml.dump(document, text)
     return head + text.getvalue()
 
 

@@ -11,6 +11,7 @@ from testbed.fuzz.finding import LEAK_TIMES
 from testbed.fuzz.grammar import ATTACKER, Profile, Steps
 from testbed.fuzz.oracle import Oracle, Violation
 from testbed.fuzz.stage import Played, Stage, stage
+from testbed.fuzz.topology import Target
 from testbed.run.actors.base import ActorError
 from testbed.run.backends import Backend
 from testbed.run.conduct import Interrupt, conduct
@@ -35,8 +36,8 @@ async def attack(on: Stage, oracle: Oracle, steps: Steps, *, look: bool) -> tupl
 class Replayer:
     """Goes on with the same processes as long as nothing is broken; starts others when something was."""
 
-    def __init__(self, backend: Backend, profile: Profile, files: Path, most: int, seconds: float) -> None:
-        self._backend = backend
+    def __init__(self, target: Target, profile: Profile, files: Path, most: int, seconds: float) -> None:
+        self._target = target
         self._profile = profile
         self._files = files
         self._most = most
@@ -63,7 +64,7 @@ class Replayer:
 
     async def _ready(self) -> tuple[Stage, Oracle]:
         if self._stage is None:
-            on = await self._close.enter_async_context(stage(self._backend, self._profile, self._files))
+            on = await self._close.enter_async_context(stage(self._target, self._profile, self._files))
             oracle = Oracle(on)
             await oracle.begin()
             self._stage = (on, oracle)

@@ -18,10 +18,10 @@ from pathlib import Path
 from testbed.fuzz import topology
 from testbed.fuzz.grammar import ATTACKER, Document, Profile, Steps
 from testbed.fuzz.steps import parsed
+from testbed.fuzz.topology import Target
 from testbed.run.actors.base import ActorError, World
 from testbed.run.actors.driver import DriverActor
 from testbed.run.actors.switch import SwitchActor
-from testbed.run.backends import Backend
 from testbed.run.cell import Cell
 from testbed.run.conduct import set_up
 from testbed.run.history import History
@@ -106,11 +106,20 @@ class Stage:
         return True
 
     async def _died(self) -> bool:
-        """Whether that step failed because it was the backend's last. A process ends some moments after its sockets."""
-        if not self.driver(ATTACKER).session:
+        """Whether that step failed because it was the backend's last. A process ends some moments after its sockets; one
+        that answers after it has closed the attacker's does live."""
+        if not self.driver(ATTACKER).session and not await self._answers():
             deadline = time.monotonic_ns() + _DYING_NS
             await self.history.until(lambda: not self.switch.running, deadline)
         return not self.switch.running
+
+    async def _answers(self) -> bool:
+        if not self.switch.controlled:
+            return False
+        with contextlib.suppress(RpcFailure):
+            await self.switch.call("ping", timeout=_DYING_NS / 1e9)
+            return True
+        return False
 
     async def new_guest(self) -> None:
         """What `restart` of the attacker does, without the price of a process."""
@@ -131,14 +140,14 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(backend: Backend, profile: Profile, files: Path) -> AsyncIterator[Stage]:
+async def stage(target: Target, profile: Profile, files: Path) -> AsyncIterator[Stage]:
     """A fresh one. StepFailed, ActorError, RpcFailure: it did not come up. Leaves nothing behind."""
-    scenario = topology.scenario(profile)
+    scenario = topology.scenario(profile, target.datapath)
     try:
         with places(files) as where:
             async with asyncio.TaskGroup() as tasks:
                 world = World(History(), where, tasks, secrets.token_hex(8))
-                cell = _Cell(scenario, {}, scenario.seed, backend, None, world, Watcher())
+                cell = _Cell(scenario, {}, scenario.seed, target.backend, None, world, Watcher())
                 made = Stage(cell)
                 try:
                     await made.begin()

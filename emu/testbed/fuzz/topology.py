@@ -7,10 +7,14 @@ do as well.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from testbed.fuzz.grammar import ATTACKER, Document, Profile, Steps
+from testbed.run.backends import Backend
 from testbed.scenario.load import build
 from testbed.scenario.model import Scenario
 from testbed.scenario.source import Source
+from testbed.scenario.topology import Datapath
 
 HERE, THERE, FEEDER = "here", "there", "feeder"
 BYSTANDERS = (HERE, THERE, FEEDER)
@@ -21,12 +25,23 @@ _VICTIM = {"type": "driver", "size": 512, "max_frame": 1514, "answer": "2s"}
 _MOVING = {"flows": dict.fromkeys(VICTIM_FLOWS, "moving"), "within": "2s"}
 
 
-def document(name: str, about: str, profile: Profile, steps: Steps) -> Document:
+@dataclass(frozen=True)
+class Target:
+    """What is attacked. `datapath`: who walks the rings of our switch; its own choice when None."""
+
+    backend: Backend
+    datapath: Datapath | None = None
+
+
+def document(
+    name: str, about: str, profile: Profile, steps: Steps, datapath: Datapath | None = None
+) -> Document:
     """A scenario file. `steps` are those between the beginning and the end that all have."""
     return {
         "name": name,
         "about": about,
         "switch": {
+            **({"datapath": datapath} if datapath else {}),
             "bricks": {brick: {"type": "switch"} for brick in _BRICKS},
             "ports": {f"p{n}": {"type": "vhost", "role": "server", "to": _BRICKS[n // 2]} for n in range(4)},
         },
@@ -103,7 +118,7 @@ def ending() -> Steps:
     return [*still_served(), *gone(), *new_guest(), *well_behaved(), again]
 
 
-def scenario(profile: Profile) -> Scenario:
+def scenario(profile: Profile, datapath: Datapath | None) -> Scenario:
     """The same world without any steps, for cases to be played in."""
-    world = document("fuzz", "Nobody but the attacker notices.", profile, [])
+    world = document("fuzz", "Nobody but the attacker notices.", profile, [], datapath)
     return build(Source("fuzz", world | {"steps": []})).cells[0].scenario

@@ -13,6 +13,7 @@ from testbed.fuzz.grammar import ATTACKER, PROFILES, Steps
 from testbed.fuzz.oracle import Violation
 from testbed.fuzz.progress import as_document, coverage, replay_command, status
 from testbed.fuzz.stage import Played
+from testbed.fuzz.topology import Target
 from testbed.run.actors.base import ActorError
 from testbed.run.backends import TestbedSwitch
 
@@ -23,7 +24,7 @@ KEPT = Kept(FINDING, Path("runs/x/finding-1.yaml"), "failed", "flow victim: stal
 async def test_a_backend_that_never_comes_up_ends_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    campaign = Campaign(TestbedSwitch(), Tally(1, 60), tmp_path, 1, View())
+    campaign = Campaign(Target(TestbedSwitch()), Tally(1, 60), tmp_path, 1, View())
     asked = []
 
     async def turn(profile: object) -> None:
@@ -83,7 +84,7 @@ def attacks(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 async def test_some_cases_share_a_look(tmp_path: Path, attacks: list[bool]) -> None:
     oracle = Looks()
-    campaign = Campaign(TestbedSwitch(), Tally(1, 60), tmp_path, 1, View())
+    campaign = Campaign(Target(TestbedSwitch()), Tally(1, 60), tmp_path, 1, View())
     played, violation = await campaign._cases(cast(Any, None), cast(Any, oracle), PROFILES[0])
     assert (len(played), violation) == (LOOK_EVERY, None)
     assert attacks == [False] * (LOOK_EVERY - 1) + [True]
@@ -94,7 +95,7 @@ async def test_the_last_cases_are_looked_at_though_the_time_is_over(
     tmp_path: Path, attacks: list[bool]
 ) -> None:
     oracle = Looks()
-    campaign = Campaign(TestbedSwitch(), Tally(1, 0), tmp_path, 1, View())
+    campaign = Campaign(Target(TestbedSwitch()), Tally(1, 0), tmp_path, 1, View())
     await campaign._cases(cast(Any, None), cast(Any, oracle), PROFILES[0])
     assert attacks == [False]
     assert oracle.times == 1
@@ -108,7 +109,7 @@ async def test_whichever_case_broke_it_is_found_when_they_are_repeated(tmp_path:
         async def fails(self, steps: Steps, kind: str) -> bool:
             return steps == cases[guilty]
 
-    campaign = Campaign(TestbedSwitch(), Tally(1, 60), tmp_path, 1, View())
+    campaign = Campaign(Target(TestbedSwitch()), Tally(1, 60), tmp_path, 1, View())
     assert await campaign._repeated(cast(Any, Repeats()), cases, "stray") == cases[guilty]
 
 
@@ -119,7 +120,7 @@ async def test_cases_that_break_something_together_are_repeated_together(tmp_pat
         async def fails(self, steps: Steps, kind: str) -> bool:
             return all(step in steps for case in cases for step in case)
 
-    campaign = Campaign(TestbedSwitch(), Tally(1, 60), tmp_path, 1, View())
+    campaign = Campaign(Target(TestbedSwitch()), Tally(1, 60), tmp_path, 1, View())
     hang_up = {"hang_up": ATTACKER}
     assert await campaign._repeated(cast(Any, Repeats()), cases, "leak") == [
         *cases[0],

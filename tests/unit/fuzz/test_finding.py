@@ -8,10 +8,14 @@ import pytest
 from made_cases import message
 from testbed.fuzz.finding import LEAK_TIMES, Finding, shapes, write
 from testbed.fuzz.grammar import PROFILES, Profile, Steps, case
-from testbed.fuzz.known import KNOWN
+from testbed.fuzz.known import known_of
 from testbed.fuzz.oracle import Violation
+from testbed.fuzz.topology import Target
+from testbed.run.backends import DpdkTestpmd, TestbedSwitch
 from testbed.run.steps.base import Step
 from testbed.scenario.load import load_scenario
+
+LIBRARY = Target(TestbedSwitch(), "library")
 
 
 def written(tmp_path: Path, steps: Steps, kind: str = "died") -> list[Step]:
@@ -76,8 +80,20 @@ def test_a_receive_chain_that_is_shorter_than_a_header_is_told_apart() -> None:
 
 
 def test_what_is_known_of_the_switch_is_not_all_that_is_tried() -> None:
-    known = [entry.shapes for entry in KNOWN["testbed-switch"]]
+    known = [entry.shapes for entry in known_of(LIBRARY)]
     cases = [shapes(case(1, number, PROFILES[0])) for number in range(400)]
     left = [odd for odd in cases if not any(shape <= odd for shape in known)]
     assert len(left) > 0.6 * len(cases)
     assert any({"chain on receives", "chain write"} <= odd for odd in left)
+
+
+def test_what_the_library_is_known_for_is_tried_on_rings_of_our_own_and_on_other_backends() -> None:
+    assert known_of(LIBRARY)
+    assert known_of(Target(TestbedSwitch(), "ring")) == ()
+    assert known_of(Target(DpdkTestpmd())) == ()
+
+
+def test_the_file_says_who_walked_the_rings_when_the_run_did(tmp_path: Path) -> None:
+    finding = Finding(Violation("died", ""), PROFILES[0], [message("SET_OWNER")], 1, True, "ring")
+    cell = load_scenario(write(finding, tmp_path, "finding-1", 5)).cells[0]
+    assert cell.scenario.all_switches()["switch"].datapath == "ring"

@@ -112,6 +112,28 @@ BOOST_AUTO_TEST_CASE(a_peer_that_is_refused_in_a_loop_waits_before_it_is_heard_a
   BOOST_TEST((std::chrono::steady_clock::now() - begin >= std::chrono::milliseconds(10 + 20 + 40)));
 }
 
+BOOST_AUTO_TEST_CASE(a_peer_whose_ring_was_started_is_heard_again_at_once) {
+  Connected rig;
+  Fd memory(::memfd_create("guest", 0)), kick(::eventfd(0, 0));
+  BOOST_REQUIRE_EQUAL(::ftruncate(memory.get(), 0x10000), 0);
+  wire::MemoryTable table{1, 0, {wire::MemoryRegion{0, 0x10000, 0x100000, 0}}};
+  const auto begin = std::chrono::steady_clock::now();
+  for (size_t round = 1; round <= 30; ++round) {
+    rig.frontend.send(Request::SET_FEATURES, uint64_t{0});
+    rig.frontend.send(Request::SET_MEM_TABLE, table, 0, {memory.get()});
+    rig.frontend.send(Request::SET_VRING_NUM, wire::VringState{0, 8});
+    rig.frontend.send(Request::SET_VRING_ADDR, wire::VringAddr{0, 0, 0x100000, 0x102000, 0x101000, 0});
+    rig.frontend.send(Request::SET_VRING_KICK, uint64_t{0}, 0, {kick.get()});
+    rig.frontend.send(Request::SET_VRING_NUM, wire::VringState{9, 8});
+    BOOST_TEST(rig.frontend.closed(rig));
+    rig.frontend = Frontend::connect(rig.scratch.file("p0"));
+    BOOST_REQUIRE(rig.until_event("session.connected", round + 1));
+  }
+  BOOST_TEST(rig.port->refusals().count(gate::Reason::queues) == 30u);
+  // The pauses alone would have been longer.
+  BOOST_TEST((std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(10 + 20 + 40 + 80 + 23 * 100)));
+}
+
 BOOST_AUTO_TEST_CASE(an_answer_nobody_reads_costs_its_session_and_no_other) {
   Connected rig(std::chrono::milliseconds(50));
   auto other = gate::Endpoint::open(rig.io, rig.events, rig.watch,
