@@ -56,4 +56,11 @@ Result<std::unique_ptr<MappedRange>> GuestMemory::map(uint64_t user_address, siz
   return fail(Errc::refused, "a virtqueue lies in no memory region");
 }
 
+std::optional<uint64_t> GuestMemory::guest_address(uint64_t user_address) const {
+  for (const auto& [where, file] : regions_)
+    if (const uint64_t within = user_address - where.user_address; within < where.size)
+      return where.guest_address + within;
+  return std::nullopt;
+}
+
 }  // namespace testbed::gate

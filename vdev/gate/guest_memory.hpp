@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -39,6 +40,9 @@ class GuestMemory {
   // Maps `length` octets at `user_address` of the front-end. Errc::refused: not inside one region and its
   // file.
   Result<std::unique_ptr<MappedRange>> map(uint64_t user_address, size_t length) const;
+
+  // Where an address of the front-end is for the guest. nullopt: in no region.
+  std::optional<uint64_t> guest_address(uint64_t user_address) const;
 
   struct Region {
     wire::MemoryRegion where;

@@ -15,12 +15,20 @@
 
 namespace testbed::gate {
 
+// Guest-physical.
+struct Written {
+  uint64_t at, length;
+};
+
 struct Virtqueue {
   uint16_t size = 0;
   std::optional<wire::VringAddr> address;
   std::optional<uint16_t> base;        // said by the front-end and not yet acted upon
   std::shared_ptr<Fd> kick;            // our own duplicate; empty: the front-end wants to be polled
   std::shared_ptr<PackedRing> packed;  // empty: split, or its memory could not be mapped
+  // What was written when it started and is not in a log yet: QEMU names the log after it has started the
+  // rings.
+  std::vector<Written> unlogged;
 };
 
 // Where a ring goes on, for the ring.resumed event.
@@ -55,7 +63,10 @@ class Virtqueues {
 
  private:
   std::optional<Resumption> start_packed(uint16_t index, uint16_t base, uint64_t features);
-  std::optional<Resumption> start_split(uint16_t index, uint16_t base);
+  std::optional<Resumption> start_split(uint16_t index, uint16_t base, uint64_t features);
+  // Of the used ring or the packed descriptors, `length` octets at `offset` were written.
+  void wrote(Virtqueue& queue, uint64_t features, uint64_t offset, uint64_t length) const;
+  void log_written(Virtqueue& queue) const;
 
   PortMemory& memory_;
   GuestMemory guest_;

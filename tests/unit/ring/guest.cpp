@@ -11,7 +11,6 @@ namespace testbed::ring::test {
 namespace {
 
 constexpr uint64_t kRings = 0x40000;
-constexpr uint64_t kLogOctets = 0x4000;  // one bit a page: 512 MiB
 
 uint64_t pages(uint64_t octets) {
   return (octets + driver::kPage - 1) / driver::kPage * driver::kPage;
@@ -134,6 +133,7 @@ bool Guest::is(const Octets& image) const {
 }
 
 void Guest::expect(Octets& image, uint64_t gpa, std::span<const std::byte> octets) const {
+  for (uint64_t i = 0; i < octets.size(); ++i) expected_.insert((gpa + i) / driver::kPage);
   each_part(memory, gpa, octets.size(), [&](uint64_t at, uint64_t length) {
     std::memcpy(image.data() + at, octets.data(), length);
     octets = octets.subspan(length);
@@ -146,9 +146,15 @@ std::vector<uint64_t> Guest::take_dirty() const {
   const Octets nothing(kLogOctets);
   BOOST_REQUIRE_EQUAL(::pwrite(log_fd_.get(), nothing.data(), nothing.size(), 0), std::ssize(nothing));
   std::vector<uint64_t> found;
-  for (uint64_t page = 0; page < 8 * kLogOctets; ++page)
-    if ((bits[page / 8] & std::byte(1 << page % 8)) != std::byte{0}) found.push_back(page);
+  for (uint64_t octet = 0; octet < kLogOctets; ++octet)
+    for (uint64_t bit = 0; bits[octet] != std::byte{0} && bit < 8; ++bit)
+      if ((bits[octet] & std::byte(1 << bit)) != std::byte{0}) found.push_back(8 * octet + bit);
   return found;
+}
+
+std::vector<uint64_t> Guest::take_expected() const {
+  const std::set<uint64_t> pages = std::exchange(expected_, {});
+  return {pages.begin(), pages.end()};
 }
 
 uint16_t Guest::post_raw(std::vector<driver::RawDescriptor> descriptors,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "emu/driver/memory/guest_memory.hpp"
@@ -61,6 +62,10 @@ class Guest {
 
   // Pages marked in the log since the last call, by number.
   std::vector<uint64_t> take_dirty() const;
+  // Pages that hold what expect() was told since the last call.
+  std::vector<uint64_t> take_expected() const;
+  int log_fd() const { return log_fd_.get(); }
+  static constexpr uint64_t kLogOctets = 0x4000;  // one bit a page: 512 MiB
 
   // A descriptor chain that nobody checks. As driver::Ring::add_raw().
   uint16_t post_raw(std::vector<driver::RawDescriptor> descriptors, const driver::RawOptions& how = {}) const;
@@ -85,6 +90,7 @@ class Guest {
   gate::RingRecord* record_;
   std::unique_ptr<driver::Ring> driver_;
   Fd log_fd_;
+  mutable std::set<uint64_t> expected_;
 };
 
 // The used descriptors or elements the device writes next, after the specification: what give-backs at a

@@ -6,52 +6,15 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include "pipe_cases.hpp"
+
 namespace testbed::ring::test {
 namespace {
-
-struct Case {
-  driver::RingOptions ring;
-  bool mergeable = false;
-  uint16_t header = 12;
-  bool logged = false;
-  friend std::ostream& operator<<(std::ostream& out, const Case& c) {
-    return out << (c.ring.packed ? "packed " : "split ") << c.ring.size << " first " << c.ring.first
-               << (c.ring.indirect ? " indirect" : "") << (c.ring.in_order ? " in-order" : "")
-               << (c.ring.event_idx ? " event-idx" : "") << (c.mergeable ? " mergeable" : "") << " header "
-               << c.header << (c.logged ? " logged" : "");
-  }
-};
-
-constexpr uint16_t kChain = 8;
-
-std::vector<Case> cases() {
-  std::vector<Case> all;
-  for (unsigned bits = 0; bits < 8; ++bits) {
-    const bool indirect = bits & 1, event_idx = bits & 2, mergeable = bits & 4;
-    unsigned turn = bits;
-    const auto add = [&](uint16_t size, bool packed, uint16_t first) {
-      const bool legacy = !packed && !mergeable && turn % 2 == 0;
-      all.push_back({{size, packed, indirect, event_idx, turn % 3 == 0, kChain, first},
-                     mergeable,
-                     uint16_t(legacy ? 10 : 12),
-                     turn % 4 == 1});
-      ++turn;
-    };
-    for (const uint16_t size : {1, 2, 4, 32, 256})
-      for (const uint16_t first : {0, 65530, 32767}) add(size, false, first);
-    for (const uint16_t size : {1, 2, 3, 7, 32, 64, 257})
-      for (const uint16_t first : {0x8000, 0, 1, 0x8001, 0x8006})
-        if ((first & 0x7fff) < size) add(size, true, first);
-  }
-  all.push_back({{32768, false, false, true, false, kChain, 40000}, true});
-  all.push_back({{32768, true, false, true, false, kChain, 0xffff}, true});
-  return all;
-}
 
 template <typename Ring>
 class Pipe {
  public:
-  explicit Pipe(const Case& c)
+  explicit Pipe(const PipeCase& c)
       : case_(c),
         from_({c.ring, c.header, c.mergeable, c.logged}),
         to_({c.ring, c.header, c.mergeable, c.logged}),
@@ -116,10 +79,17 @@ class Pipe {
     const uint16_t count = source.take(packets.data(), faults);
     BOOST_TEST_REQUIRE(count == in_sight());
     for (uint16_t i = 0; i < count; ++i) check(packets[i], sender_.waiting()[i].frame);
+    check_log(from_);
     forward(packets, count, faults);
     BOOST_TEST_REQUIRE(faults.count == 0);
     BOOST_REQUIRE(from_.is(from_image_));
     if (count > 0) give_back(source, count);
+  }
+
+  // Every page that was written, and no other.
+  void check_log(const Guest& guest) const {
+    const std::vector<uint64_t> written = guest.take_expected();
+    if (case_.logged) BOOST_TEST_REQUIRE(guest.take_dirty() == written, boost::test_tools::per_element());
   }
 
   void check(const Packet& packet, const Octets& frame) {
@@ -138,6 +108,7 @@ class Pipe {
     const auto was = out_cursor_;
     source.give_back();
     BOOST_REQUIRE(from_.is(from_image_));
+    check_log(from_);
     check_call(from_, out_, was, out_cursor_, out_model_);
   }
 
@@ -159,6 +130,7 @@ class Pipe {
       if (sent < count)
         BOOST_TEST((outcome.reason == (refused ? DropReason::too_big : DropReason::ring_full)));
       BOOST_REQUIRE(to_.is(to_image_));
+      check_log(to_);
       check_call(to_, in_, was, in_cursor_, in_model_);
       forwarded_ += outcome.sent;
       if (!refused) return;
@@ -263,7 +235,7 @@ class Pipe {
     BOOST_TEST_REQUIRE(ring.wants_call(was, now) == wanted);
   }
 
-  const Case case_;
+  const PipeCase case_;
   Guest from_, to_;
   Owner sender_, receiver_;
   Ring out_, in_;
@@ -279,7 +251,7 @@ class Pipe {
 BOOST_AUTO_TEST_SUITE(pipe)
 
 BOOST_DATA_TEST_CASE(frames_come_out_as_they_went_in_and_nothing_else_is_written,
-                     boost::unit_test::data::make(cases()), c) {
+                     boost::unit_test::data::make(pipe_cases()), c) {
   // Several times round the small rings; the large ones begin shortly before their wrap.
   const uint64_t buffers = std::min<uint64_t>(3000, std::max<uint64_t>(300, 5ull * c.ring.size));
   if (c.ring.packed)

@@ -193,8 +193,7 @@ BOOST_DATA_TEST_CASE(a_driver_is_called_once_for_a_burst_if_it_wants_to_be, kFor
 BOOST_AUTO_TEST_CASE(a_guest_that_arrived_is_announced_once_by_its_address) {
   PortRig rig;
   Peer peer(false);
-  BOOST_TEST(rig.ask(Request::GET_PROTOCOL_FEATURES) != 0u);
-  BOOST_TEST(rig.say(Request::SET_PROTOCOL_FEATURES, gate::kProtocolFeatures) == 0u);
+  rig.negotiate_protocol();
   rig.start(peer.guest, kTransmitQueue, features_for(false));
   const int woken = rig.workers.wakes;
   BOOST_TEST(rig.say(Request::SEND_RARP, uint64_t{0x665544332211}) == 0u);

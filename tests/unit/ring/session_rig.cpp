@@ -59,6 +59,17 @@ std::vector<Octets> RecordingPort::receive(uint16_t vring) {
                       : take_all(*view, from, from.split, from.walk->split, *scratch_);
 }
 
+uint16_t RecordingPort::receive_and_die(uint16_t vring) {
+  const Lane& from = lane(vring);
+  std::array<Packet, kBurst> packets;
+  Faults faults;
+  if (view->packed)
+    return Source<PackedRing>(from.packed, from.walk->packed, view->terms, *scratch_, *from.record)
+        .take(packets.data(), faults);
+  return Source<SplitRing>(from.split, from.walk->split, view->terms, *scratch_, *from.record)
+      .take(packets.data(), faults);
+}
+
 bool RecordingPort::transmit(uint16_t vring, size_t length) {
   if (!walked(vring)) return false;
   const Lane& to = lane(vring);
@@ -88,6 +99,11 @@ void FrontendRig::hang_up() {
   BOOST_REQUIRE(until_event("session.down", before + 1));
 }
 
+void FrontendRig::negotiate_protocol() {
+  BOOST_TEST_REQUIRE(ask(Request::GET_PROTOCOL_FEATURES) == gate::kProtocolFeatures);
+  BOOST_TEST_REQUIRE(say(Request::SET_PROTOCOL_FEATURES, gate::kProtocolFeatures) == 0u);
+}
+
 void FrontendRig::negotiate(uint64_t features) {
   BOOST_TEST_REQUIRE((ask(Request::GET_FEATURES) & features) == features);
   BOOST_TEST_REQUIRE(say(Request::SET_FEATURES, features) == 0u);
@@ -105,6 +121,7 @@ void FrontendRig::set_memory(const Guest& guest) {
 void FrontendRig::place(const Guest& guest, uint16_t vring, std::optional<uint32_t> base) {
   wire::VringAddr address = guest.address;
   address.index = vring;
+  address.flags = guest.options.logged ? 1 : 0;
   const wire::VringState size{vring, guest.options.ring.size};
   const wire::VringState from{vring, base.value_or(guest.options.ring.first)};
   BOOST_TEST_REQUIRE(say(Request::SET_VRING_NUM, size) == 0u);
@@ -124,6 +141,10 @@ void FrontendRig::place_idle(const Guest& guest, uint16_t vring) {
 void FrontendRig::kick(uint16_t vring) {
   BOOST_TEST_REQUIRE(say(Request::SET_VRING_KICK, uint64_t{vring}, {kick_fd.get()}) == 0u);
   BOOST_TEST_REQUIRE(say(Request::SET_VRING_CALL, uint64_t{vring}, {call_fd.get()}) == 0u);
+}
+
+void FrontendRig::set_log(int fd, const wire::Log& where) {
+  BOOST_TEST_REQUIRE(say(Request::SET_LOG_BASE, where, {fd}) == 0u);
 }
 
 void FrontendRig::enable(uint16_t vring, bool on) {

@@ -47,6 +47,8 @@ class RecordingPort : public gate::SessionHost, public SessionUser {
   const Lane& lane(uint16_t vring) const;
   bool walked(uint16_t vring) const { return view && lane(vring).walked(); }
   std::vector<Octets> receive(uint16_t vring);
+  // Takes a burst and is killed before it gives it back. How many frames that were.
+  uint16_t receive_and_die(uint16_t vring);
   // A frame of so many octets goes in.
   bool transmit(uint16_t vring, size_t length);
 
@@ -82,11 +84,13 @@ class FrontendRig : public testbed::test::GateRig {
   void hang_up();
 
   // -- The usual messages. Their answers are 0, or the test fails.
+  void negotiate_protocol();  // all of it
   void negotiate(uint64_t features);
   void set_memory(const Guest& guest);
   void place(const Guest& guest, uint16_t vring, std::optional<uint32_t> base = std::nullopt);
   void place_idle(const Guest& guest, uint16_t vring);  // an empty ring in the guest's data
   void kick(uint16_t vring);
+  void set_log(int fd, const wire::Log& where = {Guest::kLogOctets, 0});
   void enable(uint16_t vring, bool on = true);
   // All of them: one ring that is walked.
   void start(const Guest& guest, uint16_t vring, uint64_t features);
@@ -115,10 +119,8 @@ inline uint64_t features_for(bool packed) {
 // A guest of one virtqueue, and its driver.
 struct Peer {
   explicit Peer(bool packed, bool logged = false)
-      : guest({{.size = kRingSize, .packed = packed, .first = uint16_t(packed ? 0x8000 : 0)},
-               12,
-               false,
-               logged}) {}
+      : Peer({.size = kRingSize, .packed = packed, .first = uint16_t(packed ? 0x8000 : 0)}, logged) {}
+  Peer(const driver::RingOptions& ring, bool logged) : guest({ring, 12, false, logged}) {}
   // Sends a frame of its own making.
   void send(size_t length, uint64_t serial = 1);
   // Has room for a frame.

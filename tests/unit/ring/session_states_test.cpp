@@ -61,8 +61,7 @@ BOOST_DATA_TEST_CASE(a_device_that_is_reset_walks_nothing_until_it_starts_again,
                      boost::unit_test::data::make({false, true}), packed) {
   SessionRig rig;
   Peer peer(packed);
-  BOOST_TEST(rig.ask(Request::GET_PROTOCOL_FEATURES) != 0u);
-  BOOST_TEST(rig.say(Request::SET_PROTOCOL_FEATURES, gate::kProtocolFeatures) == 0u);
+  rig.negotiate_protocol();
   rig.start(peer.guest, kTransmitQueue, features_for(packed));
   BOOST_TEST(rig.say(Request::SET_STATUS, uint64_t{15}) == 0u);
   peer.send(60, 1);
@@ -87,8 +86,7 @@ BOOST_DATA_TEST_CASE(a_device_that_is_reset_walks_nothing_until_it_starts_again,
 BOOST_AUTO_TEST_CASE(a_driver_that_is_ready_again_without_a_stop_is_served_again) {
   SessionRig rig;
   Peer peer(false);
-  BOOST_TEST(rig.ask(Request::GET_PROTOCOL_FEATURES) != 0u);
-  BOOST_TEST(rig.say(Request::SET_PROTOCOL_FEATURES, gate::kProtocolFeatures) == 0u);
+  rig.negotiate_protocol();
   rig.start(peer.guest, kTransmitQueue, features_for(false));
   for (const uint64_t status : {0, 1, 3, 11}) BOOST_TEST(rig.say(Request::SET_STATUS, status) == 0u);
   peer.send(60);

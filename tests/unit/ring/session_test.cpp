@@ -239,8 +239,7 @@ BOOST_DATA_TEST_CASE(memory_is_replaced_under_a_ring_that_runs, kFormats, packed
 BOOST_AUTO_TEST_CASE(an_mtu_bounds_what_goes_into_the_guest_and_nonsense_is_refused) {
   SessionRig rig;
   const Peer peer(false);
-  BOOST_TEST(rig.ask(Request::GET_PROTOCOL_FEATURES) != 0u);
-  BOOST_TEST(rig.say(Request::SET_PROTOCOL_FEATURES, gate::kProtocolFeatures) == 0u);
+  rig.negotiate_protocol();
   rig.start(peer.guest, kReceiveQueue, features_for(false));
   BOOST_TEST(rig.port.view->terms.longest == kLongestFrame);
   BOOST_TEST(rig.say(Request::NET_SET_MTU, uint64_t{1400}) == 0u);
@@ -253,8 +252,7 @@ BOOST_AUTO_TEST_CASE(an_mtu_bounds_what_goes_into_the_guest_and_nonsense_is_refu
 BOOST_AUTO_TEST_CASE(a_frontend_that_asks_is_told_of_an_error_and_its_address_is_announced) {
   SessionRig rig;
   const Peer peer(false);
-  BOOST_TEST(rig.ask(Request::GET_PROTOCOL_FEATURES) != 0u);
-  BOOST_TEST(rig.say(Request::SET_PROTOCOL_FEATURES, gate::kProtocolFeatures) == 0u);
+  rig.negotiate_protocol();
   rig.start(peer.guest, kTransmitQueue, features_for(false));
   rig.port.backend->report_error(kTransmitQueue);  // nobody asked
   const Fd error(::eventfd(0, EFD_NONBLOCK));
