@@ -1,5 +1,6 @@
 #include "emu/driver/app/data_thread.hpp"
 
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 
@@ -10,7 +11,10 @@
 namespace testbed::driver {
 namespace {
 
-constexpr unsigned kIdlePolls = 2000;  // before the first rest: some tens of microseconds
+// Whoever polls an empty queue may take the time of the one who would fill it: after a few looks the others run
+// first.
+constexpr unsigned kLooks = 8;
+constexpr unsigned kIdlePolls = 200;   // before the first rest: some tens of microseconds
 constexpr uint64_t kSpin_ns = 60'000;  // a frame that is due sooner is waited for awake
 constexpr uint64_t kLongest_ns = 100'000'000;
 constexpr uint64_t kPolledNap_ns = 50'000;
@@ -76,6 +80,8 @@ void DataThread::loop() {
     } else if (++idle > kIdlePolls) {
       rest(activity);
       idle = activity.busy ? 0 : kIdlePolls - 20;  // a look or two before the next rest
+    } else if (idle > kLooks) {
+      ::sched_yield();
     }
   }
 }
@@ -94,7 +100,10 @@ bool DataThread::arm_all() {
 
 void DataThread::rest(const flow::Activity& activity) {
   const uint64_t now = now_ns();
-  if (activity.next_send_ns < now + kSpin_ns) return;
+  if (activity.next_send_ns < now + kSpin_ns) {
+    ::sched_yield();
+    return;
+  }
   uint64_t at_most = std::min(kLongest_ns, activity.next_send_ns - now - kSpin_ns / 2);
   const auto up = [](const NetDevice* device) { return device->link_up(); };
   if (std::ranges::any_of(polled_, up)) at_most = std::min(at_most, kPolledNap_ns);

@@ -95,18 +95,20 @@ void Frontend::loop() {
     else if (automatic_)
       attempt();
     else
-      wait(-1);
+      wait_until(UINT64_MAX);
   }
   disconnect("the frontend ends");
 }
 
-void Frontend::wait(int timeout_ms) {
+void Frontend::wait_until(uint64_t moment_ns) {
   pollfd watched{wake_.get(), POLLIN, 0};
-  ::poll(&watched, 1, timeout_ms);
+  const uint64_t now = now_ns(), left = moment_ns > now ? moment_ns - now : 0;
+  const timespec timeout{static_cast<time_t>(left / 1'000'000'000), static_cast<long>(left % 1'000'000'000)};
+  ::ppoll(&watched, 1, moment_ns == UINT64_MAX ? nullptr : &timeout, nullptr);
 }
 
 void Frontend::attempt() {
-  constexpr int kPause_ms = 20;  // between two tries with somebody who hangs up
+  constexpr uint64_t kPause_ns = 20'000'000;  // between two tries with somebody who hangs up
   auto connected = connect(now_ns() + 3600'000'000'000);
   if (!connected && connected.error().code == Errc::refused) return;  // woken: there is a job to do first
   auto done = connected ? shake_hands({}) : tl::unexpected(connected.error());
@@ -114,7 +116,7 @@ void Frontend::attempt() {
   if (done.error().message != last_failure_) emit("driver.failed", {{"error", done.error().message}});
   last_failure_ = done.error().message;
   disconnect(done.error().message);
-  wait(kPause_ms);
+  wait_until(now_ns() + kPause_ns);
 }
 
 Result<void> Frontend::connect(uint64_t deadline_ns) {

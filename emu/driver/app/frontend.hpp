@@ -104,7 +104,7 @@ class Frontend {
   void emit(std::string_view name, nlohmann::json fields, uint64_t t = 0);
   // Looks after the session for at most so long, or until a job is there.
   void watch(int timeout_ms);
-  void wait(int timeout_ms);
+  void wait_until(uint64_t moment_ns);
 
  private:
   Frontend(FrontendSpec spec, GuestMemory memory, DataThread& data, EventLog& events);

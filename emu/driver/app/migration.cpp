@@ -16,7 +16,7 @@ using wire::Request;
 namespace {
 
 constexpr uint64_t kMillisecond = 1'000'000;
-constexpr size_t kSlice = 1024;  // pages between two looks at what else there is to do
+constexpr size_t kSlice = 256;  // pages between two looks at what else there is to do
 
 Error gone() {
   return {Errc::disconnected, "the backend at the source went away"};
@@ -169,11 +169,13 @@ Result<void> Migration::copy_slice() {
   return next_ == queue_.size() ? end_round() : Result<void>();
 }
 
-// Keeps to the bandwidth; a job that comes ends the pause, and the next slice makes up for it.
+// Keeps to the bandwidth, and in any case rests as long as it worked: whoever runs all the time is not run at once
+// when the rings have stopped and the guest waits. A job that comes ends the pause, and the next slice makes up for
+// it.
 void Migration::throttle(uint64_t octets, uint64_t began_ns) {
-  if (spec_.bandwidth == 0) return;
-  const uint64_t due_ns = began_ns + octets * 1'000'000'000 / spec_.bandwidth, now = now_ns();
-  if (due_ns > now) frontend_.wait(static_cast<int>((due_ns - now) / kMillisecond));
+  const uint64_t now = now_ns();
+  const uint64_t due_ns = spec_.bandwidth == 0 ? 0 : began_ns + octets * 1'000'000'000 / spec_.bandwidth;
+  frontend_.wait_until(std::max(due_ns, now + (now - began_ns)));
 }
 
 uint64_t Migration::pages_in_downtime() const {

@@ -15,7 +15,7 @@ using wire::Request;
 namespace {
 
 constexpr size_t kNamed = 16;        // pages that differ, in the report
-constexpr size_t kCompared = 16384;  // pages between two looks at what else there is to do
+constexpr size_t kCompared = 256;    // pages between two looks at what else there is to do
 
 }  // namespace
 
@@ -115,9 +115,10 @@ void Migration::note_differing(const Pages& pages) {
 
 void Migration::compare_rest() {
   const size_t count = std::min(kCompared, rest_.size());
+  const uint64_t began_ns = now_ns();
   note_differing(twin_->arrived_differing(std::span(rest_).last(count)));
   rest_.resize(rest_.size() - count);
-  if (!rest_.empty()) return;
+  if (!rest_.empty()) return throttle(0, began_ns);  // the guest's packets come first
   report_["differing_pages"] = differing_.size();
   report_["identical"] = differing_.empty();
   report_["differing"] = nlohmann::json::array();
