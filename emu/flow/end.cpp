@@ -16,7 +16,8 @@ void put(std::vector<Flow*>& by_flow, std::vector<Flow*>& all, uint16_t flow, Fl
 
 }  // namespace
 
-End::End(Transport& transport, const Mac& mac) : transport_(transport), mac_(mac) {
+End::End(Transport& transport, const Mac& mac, bool announces)
+    : transport_(transport), mac_(mac), announces_(announces) {
   rebuild_addresses();
 }
 
@@ -157,7 +158,7 @@ uint32_t End::acknowledge() {
 }
 
 uint32_t End::say_hello(uint64_t now_ns) {
-  if (!link_up_) return 0;
+  if (!link_up_ || !announces_) return 0;
   if (hello_cursor_ >= addresses_.size()) {
     if (now_ns < next_hello_ns_) return 0;
     hello_cursor_ = 0;

@@ -45,7 +45,8 @@ class End {
   // Called when a receiver's flow begins to move.
   using Moving = std::function<void(const Receiver&)>;
 
-  End(Transport& transport, const Mac& mac);
+  // `announces`: it says hello; else it sends nothing but what flows do.
+  End(Transport& transport, const Mac& mac, bool announces = true);
 
   Transport& transport() { return transport_; }
   const Transport& transport() const { return transport_; }
@@ -86,6 +87,7 @@ class End {
 
   Transport& transport_;
   Mac mac_;
+  const bool announces_;
   EndCounters counters_;
   std::vector<ForeignArrival> foreign_;
   std::vector<Receiver*> receivers_;  // by flow

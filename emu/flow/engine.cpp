@@ -48,9 +48,10 @@ End* FlowEngine::find_end(const std::string& name) {
   return found == ends_.end() ? nullptr : found->second.get();
 }
 
-Result<void> FlowEngine::add_end(const std::string& name, Transport& transport, const Mac& mac) {
+Result<void> FlowEngine::add_end(const std::string& name, Transport& transport, const Mac& mac,
+                                 bool announces) {
   if (find_end(name)) return fail(Errc::already_exists, "frontend " + name + " exists already");
-  ends_.emplace(name, std::make_unique<End>(transport, mac));
+  ends_.emplace(name, std::make_unique<End>(transport, mac, announces));
   return {};
 }
 

@@ -35,8 +35,8 @@ class FlowEngine {
 
   explicit FlowEngine(Emit emit, Clock clock = now_ns);
 
-  // `transport` outlives the end. Errc::already_exists.
-  Result<void> add_end(const std::string& name, Transport& transport, const Mac& mac);
+  // `transport` outlives the end. Errc::already_exists. `announces`: it says hello.
+  Result<void> add_end(const std::string& name, Transport& transport, const Mac& mac, bool announces = true);
   // Its flows go with it. Errc::not_found.
   Result<void> remove_end(const std::string& name);
 

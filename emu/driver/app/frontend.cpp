@@ -40,7 +40,8 @@ Result<std::unique_ptr<Frontend>> Frontend::create(FrontendSpec spec, DataThread
   frontend->at_ = std::move(*there);
   Result<void> added;
   data.run([&] {
-    added = data.engine().add_end(frontend->spec_.name, *frontend->device_, frontend->spec_.mac);
+    added = data.engine().add_end(frontend->spec_.name, *frontend->device_, frontend->spec_.mac,
+                                  frontend->spec_.hello);
     if (added) data.add(*frontend->device_, frontend->spec_.interrupts);
   });
   if (!added) return tl::unexpected(added.error());

@@ -157,6 +157,7 @@ void read_handshake(Options& options, FrontendSpec& spec) {
   if (options.has("first")) spec.first = first;
   spec.automatic = options.flag("auto", true);
   spec.interrupts = options.flag("interrupts", true) && !handshake.polled;
+  spec.hello = options.flag("hello", true);
   spec.answer_backend = options.flag("answer_backend", true);
   spec.iotlb_page = options.number("iotlb_page", 0, 0, uint64_t{1} << 40);
   spec.answer_within_ns = options.number("answer_ms", 5000, 1, 600'000) * 1'000'000;

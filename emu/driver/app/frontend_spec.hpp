@@ -25,6 +25,7 @@ struct FrontendSpec {
   std::optional<uint16_t> first;  // where empty rings begin
   bool automatic = true;          // connects, and connects again, by itself
   bool interrupts = true;         // sleeps until the backend calls
+  bool hello = true;              // announces its addresses
   bool answer_backend = true;     // requests on the backend's channel
   uint64_t iotlb_page = 0;  // an IOTLB miss is answered with so many octets around it; 0: with its region
   uint64_t answer_within_ns = 5'000'000'000;

@@ -57,6 +57,17 @@ BOOST_AUTO_TEST_CASE(a_receiver_that_comes_late_says_that_nothing_arrived_before
   BOOST_TEST(gaps[0]["after_ns"] == 0);
 }
 
+BOOST_AUTO_TEST_CASE(an_end_that_does_not_announce_itself_sends_nothing_of_its_own) {
+  for (const bool announces : {true, false}) {
+    uint64_t now = kSecond;
+    FlowEngine engine([](std::string_view, const json&) {}, [&] { return now; });
+    MemoryTransport transport;
+    BOOST_REQUIRE(engine.add_end("quiet", transport, mac(0), announces));
+    for (int i = 0; i < 30; ++i, now += 100 * kMs) engine.poll();
+    BOOST_TEST(transport.out[0].empty() == !announces);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(an_end_says_hello_from_every_address_when_its_link_comes_up_and_every_second_and_when_told) {
   World world;
   world.make_flow({{"rate_pps", 1}, {"streams", 100}});
