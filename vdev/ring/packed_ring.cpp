@@ -66,9 +66,23 @@ Fault PackedRing::walk(const Buffer& first, bool writable, const GuestMap& map, 
 Fault PackedRing::walk_indirect(const Buffer& first, bool writable, const GuestMap& map, SegmentPool& pool) const {
   const uint32_t entries = first.length / sizeof(PackedDesc);
   if (!traits_.indirect || entries == 0 || first.length % sizeof(PackedDesc) != 0) return Fault::indirect;
-  const std::byte* table = map.at(first.address, first.length);
-  if (table == nullptr) return Fault::address;
   if (entries > SegmentPool::kRoom) return Fault::chain;  // were they empty: as long as the guest's memory
+  const std::byte* table = map.at(first.address, first.length);
+  if (table == nullptr) [[unlikely]]
+    return walk_copied(first.address, entries, writable, map, pool);
+  return walk_table(table, entries, writable, map, pool);
+}
+
+// A table that does not lie whole in one region.
+Fault PackedRing::walk_copied(uint64_t address, uint32_t entries, bool writable, const GuestMap& map,
+                              SegmentPool& pool) {
+  TableCopy copy;
+  if (!copy_table(map, address, entries, copy)) return Fault::address;
+  return walk_table(copy.data(), entries, writable, map, pool);
+}
+
+Fault PackedRing::walk_table(const std::byte* table, uint32_t entries, bool writable, const GuestMap& map,
+                             SegmentPool& pool) {
   for (uint32_t i = 0; i < entries; ++i) {
     const std::byte* at = table + i * sizeof(PackedDesc);
     const auto word = std::bit_cast<Word>(load_anywhere<uint64_t>(at + 8));

@@ -83,6 +83,10 @@ class PackedRing {
   // Slots of the chain that begins with `first` at `slot`, and its id. 0: it has no end.
   uint16_t measure(uint16_t slot, Word first, uint16_t& id, gate::RingRecord* record, uint16_t noted) const;
   Fault walk_indirect(const Buffer& first, bool writable, const GuestMap& map, SegmentPool& pool) const;
+  static Fault walk_copied(uint64_t address, uint32_t entries, bool writable, const GuestMap& map,
+                           SegmentPool& pool);
+  static Fault walk_table(const std::byte* table, uint32_t entries, bool writable, const GuestMap& map,
+                          SegmentPool& pool);
   void log_used(const Cursor& cursor, const Buffer* buffers, uint16_t count) const;
 
   wire::PackedDesc* descriptors_ = nullptr;

@@ -33,6 +33,11 @@ struct RingLog {
   }
 };
 
+// An indirect table that lies across regions: a copy of it.
+using TableCopy = std::array<std::byte, sizeof(wire::SplitDesc) * SegmentPool::kRoom>;
+// False: a part of it lies in none. `entries` <= SegmentPool::kRoom.
+bool copy_table(const GuestMap& map, uint64_t address, uint32_t entries, TableCopy& to);
+
 // Adds [address, address + length) to `pool`, in as many parts as there are regions.
 Fault append(const GuestMap& map, uint64_t address, uint32_t length, SegmentPool& pool);
 

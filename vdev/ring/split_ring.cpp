@@ -23,38 +23,53 @@ Result<SplitRing> SplitRing::place(const GuestMap& map, const wire::VringAddr& w
   return ring;
 }
 
-// Each descriptor is read once. The walk ends after as many as the table has, or a frame may have parts, were
-// they empty: a circle has no end, and a guest's table may be as long as its memory.
+// A table may follow normal descriptors, and is the last then (Virtio 1.2, 2.7.5.3.2).
 Fault SplitRing::walk(const Buffer& first, bool writable, const GuestMap& map, SegmentPool& pool) const {
   const uint32_t start = pool.used();
-  const auto give_up = [&](Fault fault) {
-    pool.cut(start);
-    return fault;
-  };
-  const std::byte* table = descriptors_;
-  uint32_t entries = size_;
-  uint64_t address = first.address;
-  Word word{first.length, first.flags, first.next};
-  if (word.flags & wire::kDescIndirect) {
-    entries = word.length / sizeof(SplitDesc);
-    table = map.at(address, word.length);
-    if (!traits_.indirect || entries == 0 || word.length % sizeof(SplitDesc) != 0 ||
-        (word.flags & wire::kDescNext) != 0)
-      return give_up(Fault::indirect);
-    if (table == nullptr) return give_up(Fault::address);
-    address = address_of(table);
-    word = word_of(table);
-  }
+  Link link{first.address, {first.length, first.flags, first.next}};
+  Fault fault = follow({descriptors_, size_}, link, writable, map, pool);
+  if (fault == Fault::indirect) fault = walk_indirect(link, writable, map, pool);
+  if (fault != Fault::none) pool.cut(start);
+  return fault;
+}
+
+// Each descriptor is read once. The walk ends after as many as the table has, or a frame may have parts, were
+// they empty: a circle has no end, and a guest's table may be as long as its memory.
+Fault SplitRing::follow(const Table& table, Link& link, bool writable, const GuestMap& map,
+                        SegmentPool& pool) const {
   for (uint32_t walked = 1;; ++walked) {
-    if (word.flags & wire::kDescIndirect) return give_up(Fault::indirect);
-    if (((word.flags & wire::kDescWrite) != 0) != writable) return give_up(Fault::direction);
-    if (const Fault fault = append(map, address, word.length, pool); fault != Fault::none) return give_up(fault);
+    const Word word = link.word;
+    if (word.flags & wire::kDescIndirect) return Fault::indirect;
+    if (((word.flags & wire::kDescWrite) != 0) != writable) return Fault::direction;
+    if (const Fault fault = append(map, link.address, word.length, pool); fault != Fault::none) return fault;
     if ((word.flags & wire::kDescNext) == 0) return Fault::none;
-    if (walked == std::min(entries, SegmentPool::kRoom) || word.next >= entries) return give_up(Fault::chain);
-    const std::byte* next = table + word.next * sizeof(SplitDesc);
-    address = address_of(next);
-    word = word_of(next);
+    if (walked == std::min(table.entries, SegmentPool::kRoom) || word.next >= table.entries)
+      return Fault::chain;
+    link = link_at(table, word.next);
   }
+}
+
+Fault SplitRing::walk_indirect(const Link& named, bool writable, const GuestMap& map,
+                               SegmentPool& pool) const {
+  const auto [length, flags, next] = named.word;
+  const uint32_t entries = length / sizeof(SplitDesc);
+  if (!traits_.indirect || entries == 0 || length % sizeof(SplitDesc) != 0 || (flags & wire::kDescNext) != 0)
+    return Fault::indirect;
+  const Table table{map.at(named.address, length), entries};
+  if (table.at == nullptr) [[unlikely]]
+    return walk_copied(named.address, entries, writable, map, pool);
+  Link link = link_at(table, 0);
+  return follow(table, link, writable, map, pool);
+}
+
+// A table that does not lie whole in one region.
+Fault SplitRing::walk_copied(uint64_t address, uint32_t entries, bool writable, const GuestMap& map,
+                             SegmentPool& pool) const {
+  TableCopy copy;
+  const Table table{copy.data(), std::min(entries, SegmentPool::kRoom)};
+  if (!copy_table(map, address, table.entries, copy)) return Fault::address;
+  Link link = link_at(table, 0);
+  return follow(table, link, writable, map, pool);
 }
 
 // What the chains say of NEXT now decides no more than under which name a frame is counted.

@@ -77,6 +77,24 @@ class SplitRing {
   }
   static uint64_t address_of(const std::byte* descriptor) { return load_anywhere<uint64_t>(descriptor); }
 
+  struct Table {
+    const std::byte* at;
+    uint32_t entries;
+  };
+  struct Link {
+    uint64_t address;
+    Word word;
+  };
+  static Link link_at(const Table& table, uint32_t index) {
+    const std::byte* at = table.at + index * sizeof(wire::SplitDesc);
+    return {address_of(at), word_of(at)};
+  }
+  // From `link` on, which is left at the last one. Fault::indirect: that names another table.
+  Fault follow(const Table& table, Link& link, bool writable, const GuestMap& map, SegmentPool& pool) const;
+  Fault walk_indirect(const Link& named, bool writable, const GuestMap& map, SegmentPool& pool) const;
+  Fault walk_copied(uint64_t address, uint32_t entries, bool writable, const GuestMap& map,
+                    SegmentPool& pool) const;
+
   const std::byte* descriptors_ = nullptr;
   const wire::SplitAvail* available_ = nullptr;
   wire::SplitUsed* used_ = nullptr;

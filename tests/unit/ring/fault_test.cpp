@@ -138,17 +138,21 @@ struct Stop {
   const char* name;
   Fault fault;
   bool packed;
+  uint16_t index = 0;
   friend std::ostream& operator<<(std::ostream& out, const Stop& s) { return out << s.name; }
 };
-const Stop kStops[] = {
-    {"index", Fault::index, false}, {"head", Fault::head, false}, {"endless", Fault::endless, true}};
+const Stop kStops[] = {{"index one too far", Fault::index, false, kSize + 1},
+                       {"index backwards", Fault::index, false, 0xffff},
+                       {"index half round", Fault::index, false, 0x8000},
+                       {"head", Fault::head, false},
+                       {"endless", Fault::endless, true}};
 
-void stop(const Guest& guest, Fault fault, bool receive) {
+void stop(const Guest& guest, const Stop& how, bool receive) {
   const uint16_t flags = receive ? kDescWrite : uint16_t{0};
   const RawDescriptor one{Guest::kData, 1000, flags};
-  if (fault == Fault::index) guest.post_raw({one}, {.avail_index = uint16_t(kSize + 1)});
-  if (fault == Fault::head) guest.post_raw({one}, {.head = kSize});
-  if (fault != Fault::endless) return;
+  if (how.fault == Fault::index) guest.post_raw({one}, {.avail_index = how.index});
+  if (how.fault == Fault::head) guest.post_raw({one}, {.head = kSize});
+  if (how.fault != Fault::endless) return;
   std::vector<RawDescriptor> all(kSize, one);
   all.back().flags |= kDescNext;
   guest.post_raw(all);
@@ -157,7 +161,7 @@ void stop(const Guest& guest, Fault fault, bool receive) {
 template <typename Ring>
 void check_stop(const Stop& how, bool to_guest) {
   Guest guest(options_for(how.packed, false));
-  stop(guest, how.fault, to_guest);
+  stop(guest, how, to_guest);
   const auto start = guest.make_ring<Ring>().resume(guest.options.ring.first);
   auto cursor = start;
   Octets before, frame;
@@ -206,6 +210,18 @@ BOOST_DATA_TEST_CASE(a_ring_without_a_next_buffer_stays_as_it_is_until_its_drive
       check_stop<PackedRing>(how, to_guest);
     else
       check_stop<SplitRing>(how, to_guest);
+}
+
+BOOST_AUTO_TEST_CASE(a_buffer_without_room_for_a_header_yields_a_frame_of_nothing_and_the_ring_goes_on) {
+  for (const uint32_t length : {0, 1, 9, 11, 12}) {
+    const Guest guest(options_for(false, false));
+    guest.post_raw({{Guest::kData, length, 0}});
+    auto cursor = guest.make_ring<SplitRing>().resume(0);
+    Octets frame;
+    BOOST_TEST(transmit<SplitRing>(guest, cursor, frame).count == 1);
+    BOOST_TEST(frame.empty());  // a runt for the switch
+    BOOST_TEST(take(guest).size() == 1u);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(buffers_that_do_not_suffice_are_kept_and_faults_among_them_are_named_once) {

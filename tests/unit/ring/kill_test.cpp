@@ -270,7 +270,12 @@ class Kill {
 
 }  // namespace
 
+// Of an instrumented program there are too many instructions, and one thread has no races.
+#if defined(__SANITIZE_THREAD__)
+BOOST_AUTO_TEST_SUITE(kill, *boost::unit_test::disabled())
+#else
 BOOST_AUTO_TEST_SUITE(kill)
+#endif
 
 BOOST_DATA_TEST_CASE(a_kill_at_any_instruction_gives_back_what_was_claimed_and_repeats_nothing,
                      boost::unit_test::data::make(cases()), c) {

@@ -208,9 +208,9 @@ class Pipe {
     Octets octets(2);
     std::memcpy(octets.data(), &flags, 2);
     guest.write(area + (packed ? 2 : 0), octets);
-    uint16_t event = near;
+    uint16_t event = owner.pick(0, 7) == 0 ? static_cast<uint16_t>(owner.pick(0, 65535)) : near;
     if (packed) {
-      const uint16_t slot = static_cast<uint16_t>((near & 0x7fff) % case_.ring.size);
+      const uint16_t slot = static_cast<uint16_t>((event & 0x7fff) % case_.ring.size);
       event = static_cast<uint16_t>(slot | (owner.pick(0, 1) ? 0x8000 : 0));
     }
     std::memcpy(octets.data(), &event, 2);
