@@ -15,11 +15,20 @@ inline uint64_t load64(const std::byte* from) {
   return value;
 }
 
-inline Mac destination_of(const Packet& packet) {
-  return load64(packet.head) & kMacMask;
-}
-inline Mac source_of(const Packet& packet) {
-  return load64(packet.head + 4) >> 16;
+// The two addresses as they lie in a frame.
+inline constexpr size_t kAddressOctets = 12;
+struct Addresses {
+  uint64_t low = 0;   // the destination, and two octets of the source
+  uint64_t high = 0;  // the source's other four
+  bool operator==(const Addresses&) const = default;
+
+  Mac destination() const { return low & kMacMask; }
+  Mac source() const { return low >> 48 | high << 16; }
+};
+inline Addresses addresses_of(const Packet& packet) {
+  uint32_t rest;
+  std::memcpy(&rest, packet.head + 8, sizeof rest);
+  return {load64(packet.head), rest};
 }
 
 // 01:80:c2:00:00:00 to 0f: for the neighbour on the link, never relayed (IEEE 802.1Q, 8.6.3).

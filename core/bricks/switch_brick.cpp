@@ -28,49 +28,43 @@ SwitchBrick::SwitchBrick(std::string name, Settings settings, uint16_t workers, 
 
 // -- Hot
 
+// Packets that follow each other between the same two addresses are one run: what holds for the first holds for all.
 // Two passes: the first asks for the cache lines the second will read.
 void SwitchBrick::process(WorkerContext& worker, Member from, Packet* const* packets, uint16_t count,
                           Emitter& out) {
-  std::array<Mac, kBurst> sources, destinations;
-  Mac last_source = 0, last_destination = 0;
+  std::array<Run, kBurst> runs;
+  uint16_t found = 0;
+  Addresses last;
   for (uint16_t i = 0; i < count; ++i) {
-    if (packets[i]->head_length < kEthernetHeader) [[unlikely]] {
-      sources[i] = destinations[i] = 0;
-      continue;
-    }
-    sources[i] = source_of(*packets[i]);
-    destinations[i] = destination_of(*packets[i]);
-    if (sources[i] != last_source) fdb_.prefetch(last_source = sources[i]);
-    if (destinations[i] != last_destination) fdb_.prefetch(last_destination = destinations[i]);
+    const Packet& packet = *packets[i];
+    const Addresses here = packet.head_length >= kEthernetHeader ? addresses_of(packet) : Addresses{};
+    if (here == last && i > 0) continue;
+    last = here;
+    runs[found++] = {here.source(), here.destination(), i};
+    fdb_.prefetch(here.source());
+    fdb_.prefetch(here.destination());
   }
 
   const uint32_t now_s = seconds(worker.now_ns);
   Shard& shard = shards_[worker.id];
-  last_source = last_destination = 0;
-  Member target = kNothing, run_target = kNothing;
-  uint16_t run_start = 0;  // packets with the same target leave together
-  for (uint16_t i = 0; i < count; ++i) {
-    if (sources[i] != last_source || last_source == 0) {
-      if (sources[i] == 0 || (sources[i] & kMulticastBit)) [[unlikely]] {
-        if (run_target != kNothing)
-          emit(run_target, packets + run_start, static_cast<uint16_t>(i - run_start), from, out);
-        run_target = kNothing;
-        out.drop(packets[i],
-                 packets[i]->head_length < kEthernetHeader ? DropReason::runt : DropReason::bad_source);
-        continue;
-      }
-      learn(shard, last_source = sources[i], from, now_s);
-    }
-    if (destinations[i] != last_destination || target == kNothing)
-      target = resolve(last_destination = destinations[i], from);
-    if (target == run_target) continue;
-    if (run_target != kNothing)
-      emit(run_target, packets + run_start, static_cast<uint16_t>(i - run_start), from, out);
-    run_target = target;
-    run_start = i;
+  Member target = kNothing;
+  uint16_t start = 0;  // runs to the same target leave together
+  for (uint16_t i = 0; i < found; ++i) {
+    const Run& run = runs[i];
+    const Member next = follow(shard, run, from, now_s);
+    if (next == target) continue;
+    if (i > 0) emit(target, packets + start, static_cast<uint16_t>(run.first - start), from, out);
+    target = next;
+    start = run.first;
   }
-  if (run_target != kNothing)
-    emit(run_target, packets + run_start, static_cast<uint16_t>(count - run_start), from, out);
+  emit(target, packets + start, static_cast<uint16_t>(count - start), from, out);
+}
+
+inline Member SwitchBrick::follow(Shard& shard, const Run& run, Member from, uint32_t now_s) {
+  if (run.source == 0 || (run.source & kMulticastBit)) [[unlikely]]
+    return kSourceless;
+  learn(shard, run.source, from, now_s);
+  return resolve(run.destination, from);
 }
 
 inline void SwitchBrick::learn(Shard& shard, Mac mac, Member from, uint32_t now_s) {
@@ -100,6 +94,12 @@ inline Member SwitchBrick::resolve(Mac destination, Member from) const {
   return member == from ? kHairpin : member;
 }
 
+DropReason SwitchBrick::why_not(Member target, const Packet& packet) {
+  if (target == kHairpin) return DropReason::hairpin;
+  if (target == kReserved) return DropReason::reserved;
+  return packet.head_length < kEthernetHeader ? DropReason::runt : DropReason::bad_source;
+}
+
 inline void SwitchBrick::emit(Member target, Packet* const* packets, uint16_t count, Member from,
                               Emitter& out) {
   if (target <= Fdb::kMaxMember) [[likely]]
@@ -108,7 +108,7 @@ inline void SwitchBrick::emit(Member target, Packet* const* packets, uint16_t co
     if (target == kFlood)
       out.flood(packets[i], from);
     else
-      out.drop(packets[i], target == kHairpin ? DropReason::hairpin : DropReason::reserved);
+      out.drop(packets[i], why_not(target, *packets[i]));
   }
 }
 

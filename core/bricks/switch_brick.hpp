@@ -43,8 +43,13 @@ class SwitchBrick final : public Brick {
 
  private:
   // Where a packet goes: a member, or one of these.
-  static constexpr Member kFlood = 0xfffe, kHairpin = 0xfffd, kReserved = 0xfffc, kNothing = kNoMember;
+  static constexpr Member kFlood = 0xfffe, kHairpin = 0xfffd, kReserved = 0xfffc, kSourceless = 0xfffb,
+                          kNothing = kNoMember;
 
+  struct Run {
+    Mac source, destination;
+    uint16_t first;  // of the burst
+  };
   struct Move {
     Mac mac;
     Member from, to;
@@ -56,8 +61,11 @@ class SwitchBrick final : public Brick {
     SpscRing<Move, 64> moves;  // what does not fit is counted, but makes no event
   };
 
+  // Learns the run's source; says where it goes.
+  Member follow(Shard& shard, const Run& run, Member from, uint32_t now_s);
   void learn(Shard& shard, Mac mac, Member from, uint32_t now_s);
   Member resolve(Mac destination, Member from) const;
+  static DropReason why_not(Member target, const Packet& packet);
   static void emit(Member target, Packet* const* packets, uint16_t count, Member from, Emitter& out);
   std::string peer_of(Member member) const;
   Result<void> apply_statics(const std::string& peer, Member member);
