@@ -33,8 +33,13 @@ inline void copy_ends(std::byte* to, const std::byte* from, size_t length) {
   copy_block<N>(to + length - N, from + length - N);
 }
 
+// The same with the widest moves this CPU has; `length` is at least 64.
+void copy_long(std::byte* to, const std::byte* from, size_t length);
+inline constexpr size_t kLong = 256;
+
 inline void copy_octets(std::byte* to, const std::byte* from, size_t length) {
   if (length > 64) {
+    if (length >= kLong) return copy_long(to, from, length);
     const size_t last = length - 64;
     for (size_t at = 0; at < last; at += 64) copy_block<64>(to + at, from + at);
     return copy_block<64>(to + last, from + last);
