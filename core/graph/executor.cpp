@@ -72,6 +72,7 @@ Executor::Round Executor::poll(WorkerContext& worker) {
   Round round;
   uint64_t since = rte_rdtsc();
   bool looked_in_vain = false;  // since then; at nobody's expense
+  QueueCounters* last = nullptr;  // of the queue that had packets last
   for (Source& source : sources_) {
     if (source.busy && looked_in_vain) since = rte_rdtsc();
     const uint16_t count = source.port->receive(worker, source.queue, packets_.data());
@@ -97,8 +98,17 @@ Executor::Round Executor::poll(WorkerContext& worker) {
     source.counters->busy_cycles.add(now - since);
     since = now;
     looked_in_vain = false;
+    last = source.counters;
   }
+  if (worker.after_round != nullptr) finish_round(worker, last);
   return round;
+}
+
+// Also when no packet came: buffers of packets that nobody may have were given back.
+void Executor::finish_round(WorkerContext& worker, QueueCounters* last) {
+  const uint64_t since = rte_rdtsc();
+  std::exchange(worker.after_round, nullptr)->after_round();
+  if (last != nullptr) last->busy_cycles.add(rte_rdtsc() - since);
 }
 
 void Executor::follow_whole(WorkerContext& worker, const Source& source, uint16_t count) {

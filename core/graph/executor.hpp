@@ -50,6 +50,7 @@ class Executor {
     BrickShard* counters;
   };
 
+  void finish_round(WorkerContext& worker, QueueCounters* last);
   // A burst in which there is a runt: the others go on.
   void follow_whole(WorkerContext& worker, const Source& source, uint16_t count);
   void follow(WorkerContext& worker, const Hop& hop, Packet* const* packets, uint16_t count, uint16_t depth,

@@ -20,11 +20,21 @@ struct rte_mempool;
 
 namespace testbed {
 
+// What a port put off until the worker has looked at all its queues once.
+class AfterRound {
+ public:
+  virtual void after_round() = 0;
+
+ protected:
+  ~AfterRound() = default;
+};
+
 // What a worker hands to the ports and bricks it runs. One per worker, on its own cache lines.
 struct WorkerContext {
   uint16_t id = 0;              // 0 .. workers-1
   rte_mempool* pool = nullptr;  // mbufs for packets this worker receives; owned by the worker domain
   uint64_t now_ns = 0;  // CLOCK_MONOTONIC, refreshed by the worker about once a millisecond: for ageing only
+  AfterRound* after_round = nullptr;  // set by a port; called, and cleared, at the end of the round
 };
 
 // Waiting for the workers. Implemented by core/worker on rte_rcu_qsbr.

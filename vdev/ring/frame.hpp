@@ -8,6 +8,7 @@
 
 #include "core/graph/packet.hpp"
 #include "vdev/ring/buffer.hpp"
+#include "vdev/ring/calls.hpp"
 
 namespace testbed::ring {
 
@@ -44,6 +45,7 @@ struct Scratch {
   std::array<std::byte*, kBuffers> put_at;
   std::array<uint32_t, kBuffers> put_lengths;
   SegmentPool put_segments;
+  Calls calls;
 };
 
 }  // namespace testbed::ring

@@ -5,6 +5,8 @@
 // last, so the driver sees all of it or nothing.
 #pragma once
 
+#include <rte_prefetch.h>
+
 #include <atomic>
 #include <bit>
 #include <cstdint>
@@ -21,6 +23,7 @@ class PackedRing {
     uint16_t next = 0;  // the slot of the first buffer that was not given back yet
     bool wrap = true;
     uint32_t passed = 0;  // slots given back so far: a small ring is back where it was after one burst
+    bool headers_stay = true;  // as SplitRing's
   };
   static bool moved(const Cursor& before, const Cursor& now) { return now.passed != before.passed; }
 
@@ -47,6 +50,7 @@ class PackedRing {
   bool exhausted(const Cursor& cursor, const Buffer* buffers, uint16_t count) const;
   void give_back(Cursor& cursor, const Buffer* buffers, const uint32_t* lengths, uint16_t count,
                  gate::RingRecord* record) const;
+  void prefetch_wish() const { rte_prefetch0(driver_event_); }
   bool wants_call(const Cursor& before, const Cursor& now) const;
   bool waiting(const Cursor& cursor) const { return available(word(cursor.next), cursor.wrap); }
   void want_kicks(const Cursor& cursor, bool on) const;
@@ -165,7 +169,6 @@ inline void PackedRing::give_back(Cursor& cursor, const Buffer* buffers, const u
 }
 
 inline bool PackedRing::wants_call(const Cursor& before, const Cursor& now) const {
-  std::atomic_thread_fence(std::memory_order_seq_cst);
   const auto event = std::bit_cast<wire::PackedEvent>(load_once(reinterpret_cast<const uint32_t*>(driver_event_)));
   if (event.flags != wire::kEventDesc || !traits_.event_index) return event.flags != wire::kEventDisable;
   // On a circle of two laps: does the slot it names lie among those just given back?

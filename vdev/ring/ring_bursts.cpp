@@ -4,7 +4,6 @@
 
 #include <cstring>
 
-#include "vdev/gate/call.hpp"
 #include "vdev/gate/turn.hpp"
 #include "vdev/ring/ring_port.hpp"
 #include "vdev/ring/sink.hpp"
@@ -12,12 +11,6 @@
 
 namespace testbed::ring {
 namespace {
-
-template <typename Ring>
-void call_if_wanted(const Lane& lane, const Ring& ring, const typename Ring::Cursor& before,
-                    const typename Ring::Cursor& now) {
-  if (lane.call && ring.wants_call(before, now)) gate::call_driver(lane.call->get());
-}
 
 // A gratuitous RARP frame (RFC 903): "I am at", from and to the same address.
 constexpr uint16_t kAnnouncementOctets = 60;
@@ -83,8 +76,9 @@ template <typename Ring>
 void RingPort::give_back(WorkerContext& worker, const SessionView& view, const Lane& lane, const Ring& ring,
                          typename Ring::Cursor& cursor) {
   const typename Ring::Cursor before = cursor;
-  Source<Ring>(ring, cursor, view.terms, scratches_.of(worker), *lane.record).give_back();
-  call_if_wanted(lane, ring, before, cursor);
+  Scratch& scratch = scratches_.of(worker);
+  Source<Ring>(ring, cursor, view.terms, scratch, *lane.record).give_back();
+  if (lane.call) scratch.calls.owe(worker, ring, before, cursor, lane.call->get());
 }
 
 uint16_t RingPort::lanes() const {
@@ -117,11 +111,12 @@ TxOutcome RingPort::transmit_to(WorkerContext& worker, const SessionView& view, 
     return {0, pair, DropReason::ring_full};
   const typename Ring::Cursor before = cursor;
   Faults faults;
+  Scratch& scratch = scratches_.of(worker);
   const auto outcome =
-      Sink<Ring>(ring, cursor, view.terms, scratches_.of(worker), *lane.record).put(packets, count, faults);
+      Sink<Ring>(ring, cursor, view.terms, scratch, *lane.record).put(packets, count, faults);
   if (faults.count > 0) [[unlikely]]
     note(lane, faults);
-  if (Ring::moved(before, cursor)) call_if_wanted(lane, ring, before, cursor);
+  if (lane.call && Ring::moved(before, cursor)) scratch.calls.owe(worker, ring, before, cursor, lane.call->get());
   return {outcome.sent, pair, outcome.reason, outcome.more};
 }
 

@@ -101,6 +101,7 @@ class Sink {
     const GuestMap::Largest largest = terms_.map->largest();
     const Buffer* const buffers = scratch_.put_buffers.data();
     std::byte** const at = scratch_.put_at.data();
+    const bool read = cursor_.headers_stay;
     for (uint16_t i = 0; i < count; ++i) {
       at[i] = nullptr;
       if (!buffers[i].plain() || !buffers[i].writable()) [[unlikely]]
@@ -108,7 +109,10 @@ class Sink {
       std::byte* const here = largest.at(buffers[i].address, buffers[i].length, *terms_.map);
       if (here == nullptr) [[unlikely]]
         continue;
-      prefetch_write(here);
+      if (read)
+        rte_prefetch0(here);
+      else
+        prefetch_write(here);
       prefetch_write(here + 64);
       at[i] = here;
     }
@@ -121,16 +125,21 @@ class Sink {
     std::byte* const* const at = scratch_.put_at.data();
     uint32_t* const lengths = scratch_.put_lengths.data();
     const uint32_t longest = terms_.longest;
-    uint16_t i = 0;
+    uint16_t i = 0, written = 0;
     for (; i < count; ++i) {
       const Packet& packet = *packets[i];
       const uint32_t need = sizeof kHeader + packet.length;
       if (at[i] == nullptr || buffers[i].length < need || packet.flags != 0 || packet.length > longest) [[unlikely]]
         break;
-      std::memcpy(at[i], &kHeader, sizeof kHeader);
+      // What already says the same is only read: then its line may stay with both CPUs.
+      if (std::memcmp(at[i], &kHeader, sizeof kHeader) != 0) {
+        std::memcpy(at[i], &kHeader, sizeof kHeader);
+        ++written;
+      }
       write_frame(at[i] + sizeof kHeader, packet);
       lengths[i] = need;
     }
+    cursor_.headers_stay = 2 * written <= i;
     return i;
   }
 

@@ -137,6 +137,8 @@ class Source {
   // Where they lie, and asks for their first lines. nullptr: not one descriptor that lies whole in one region.
   void locate(const Buffer* buffers, uint16_t count, const std::byte** at) const {
     const GuestMap::Largest largest = terms_.map->largest();
+    // Headers that nobody will read stay where they are.
+    const uint32_t skip = terms_.gives.checksum ? 0 : terms_.header;
     for (uint16_t i = 0; i < count; ++i) {
       at[i] = nullptr;
       if (!buffers[i].plain() || buffers[i].writable()) [[unlikely]]
@@ -144,8 +146,8 @@ class Source {
       const std::byte* const here = largest.at(buffers[i].address, buffers[i].length, *terms_.map);
       if (here == nullptr) [[unlikely]]
         continue;
-      rte_prefetch0(here);
-      rte_prefetch0(here + 64);
+      rte_prefetch0(here + skip);
+      rte_prefetch0(here + skip + 52);
       at[i] = here;
     }
   }

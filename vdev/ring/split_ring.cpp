@@ -98,7 +98,7 @@ void SplitRing::want_kicks(const Cursor& cursor, bool on) const {
 
 SplitRing::Cursor SplitRing::resume(uint16_t /*base*/) const {
   const uint16_t used = load_acquire(&used_->index);
-  return {used, used};
+  return {used, used, used};
 }
 
 }  // namespace testbed::ring

@@ -5,6 +5,7 @@
 
 #include <rte_prefetch.h>
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstdint>
@@ -20,6 +21,10 @@ class SplitRing {
   struct Cursor {
     uint16_t next = 0;  // the first buffer that was not given back yet; what the used index says
     uint16_t seen = 0;  // the available index as last read
+    // Only to know which lines to ask for:
+    uint16_t asked = 0;   // the first buffer whose descriptor was not asked for yet
+    uint16_t offset = 0;  // from a buffer's number to its descriptor's, as of the last buffer read
+    bool headers_stay = true;  // receive queues: the driver leaves virtio headers in its buffers as they were (Sink)
   };
   static bool moved(const Cursor& before, const Cursor& now) { return now.next != before.next; }
 
@@ -50,8 +55,12 @@ class SplitRing {
   // Gives back the next `count` buffers, of which `lengths` octets were written, and publishes that.
   void give_back(Cursor& cursor, const Buffer* buffers, const uint32_t* lengths, uint16_t count,
                  gate::RingRecord* record) const;
-  // After give_back(): does the driver want to be told of what was given back since `before`?
+  // After give_back() and a full fence: does the driver want to be told of what was given back since `before`?
   bool wants_call(const Cursor& before, const Cursor& now) const;
+  // Asks for the line that wants_call() will read.
+  void prefetch_wish() const {
+    rte_prefetch0(traits_.event_index ? static_cast<const void*>(&entries()[size_]) : &available_->flags);
+  }
   // May a buffer be waiting? Reads the driver's index.
   bool waiting(const Cursor& cursor) const { return load_acquire(&available_->index) != cursor.next; }
   // Tells the driver whether it should kick.
@@ -75,6 +84,8 @@ class SplitRing {
   static Word word_of(const std::byte* descriptor) {
     return std::bit_cast<Word>(load_anywhere<uint64_t>(descriptor + 8));
   }
+  static constexpr uint16_t kOnLine = 64 / sizeof(wire::SplitDesc);
+  static void ask(const std::byte* table, uint16_t id) { rte_prefetch0(table + id * sizeof(wire::SplitDesc)); }
   static uint64_t address_of(const std::byte* descriptor) { return load_anywhere<uint64_t>(descriptor); }
 
   struct Table {
@@ -123,6 +134,10 @@ inline uint16_t SplitRing::peek(Cursor& cursor, Buffer* buffers, uint16_t most, 
   const uint16_t* const ring = entries();
   const std::byte* const table = descriptors_;
   const uint16_t next = cursor.next, size = size_, mask = static_cast<uint16_t>(size_ - 1);
+  uint16_t asked = static_cast<uint16_t>(cursor.asked - next);
+  if (asked > ready) asked = 0;
+  // Drivers mostly go round their table. Where they do, its lines are on their way before the entries are here.
+  for (uint16_t i = asked; i < count; i += kOnLine) ask(table, static_cast<uint16_t>(next + i + cursor.offset) & mask);
   for (uint16_t i = 0; i < count; ++i) {
     const uint16_t id = load_once(&ring[(next + i) & mask]);
     buffers[i].id = id;
@@ -131,8 +146,14 @@ inline uint16_t SplitRing::peek(Cursor& cursor, Buffer* buffers, uint16_t most, 
       count = i;
       break;
     }
-    rte_prefetch0(table + id * sizeof(wire::SplitDesc));
+    if (i >= asked) ask(table, id);
   }
+  // The next burst's, if they are there already.
+  const uint16_t end = std::min<uint16_t>(ready, static_cast<uint16_t>(2 * count));
+  for (uint16_t i = std::max(asked, count); i < end; ++i) ask(table, load_once(&ring[(next + i) & mask]) & mask);
+  cursor.asked = static_cast<uint16_t>(next + std::max(end, asked));
+  if (count > 0) cursor.offset = static_cast<uint16_t>(buffers[count - 1].id - (next + count - 1));
+  rte_prefetch0(&ring[(cursor.asked + count - 1) & mask]);
   for (uint16_t i = 0; i < count; ++i) {
     const auto* at = reinterpret_cast<const uint64_t*>(table + buffers[i].id * sizeof(wire::SplitDesc));
     const uint64_t address = load_once(at);
@@ -161,8 +182,6 @@ inline void SplitRing::give_back(Cursor& cursor, const Buffer* buffers, const ui
 }
 
 inline bool SplitRing::wants_call(const Cursor& before, const Cursor& now) const {
-  // The driver asks for a call and then looks at the index once more; we publish and then look at what it asks.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
   if (!traits_.event_index) return (load_once(&available_->flags) & wire::kAvailNoInterrupt) == 0;
   const uint16_t event = load_once(&entries()[size_]);
   return static_cast<uint16_t>(now.next - event - 1) < static_cast<uint16_t>(now.next - before.next);

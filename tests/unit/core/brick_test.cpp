@@ -156,4 +156,22 @@ BOOST_AUTO_TEST_CASE(a_kept_packet_is_whole_with_the_head_as_bricks_left_it) {
   rte_mempool_free(pool);
 }
 
+// A call owed to a driver must not wait for the next packet: what it points to may be gone by then.
+BOOST_FIXTURE_TEST_CASE(what_a_port_put_off_is_done_in_its_round_with_packets_or_without, Rig) {
+  struct Count final : AfterRound {
+    void after_round() override { ++rounds; }
+    int rounds = 0;
+  } count;
+  brick("lan", "switch");
+  FakePort& p0 = port("p0", "lan");
+  port("p1", "lan");
+  p0.put_off = &count;
+  run();
+  BOOST_TEST(count.rounds == 1);
+  p0.inject(frame(kBroadcast, station(1)));
+  run();  // one round with a packet, one in which nothing is left
+  BOOST_TEST(count.rounds == 3);
+  BOOST_TEST(worker.after_round == nullptr);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

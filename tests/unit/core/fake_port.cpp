@@ -59,7 +59,8 @@ size_t FakePort::backlog() {
   return waiting;
 }
 
-uint16_t FakePort::receive(WorkerContext& /*worker*/, uint16_t queue, Packet* packets) {
+uint16_t FakePort::receive(WorkerContext& worker, uint16_t queue, Packet* packets) {
+  if (put_off != nullptr) worker.after_round = put_off;
   Queue& q = queues_[queue];
   std::lock_guard lock(q.mutex);
   uint16_t count = 0;

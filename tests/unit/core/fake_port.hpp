@@ -54,6 +54,7 @@ class FakePort final : public testbed::Port {
   void disarm(uint16_t queue) override;
 
   std::atomic<int> disconnects = 0;
+  testbed::AfterRound* put_off = nullptr;  // with every look at a queue
 
  private:
   struct Queue {

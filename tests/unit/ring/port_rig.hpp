@@ -31,12 +31,18 @@ struct PortRig : FrontendRig {
   uint16_t burst() {
     const uint16_t count = receive();
     if (count > 0) port->release(worker, 0, packets.data(), count);
+    end_round();
     return count;
+  }
+  void end_round() {
+    if (worker.after_round) std::exchange(worker.after_round, nullptr)->after_round();
   }
   TxOutcome transmit(size_t length) {
     Made made(length);
     Packet* const all[] = {&made.packet};
-    return port->transmit(worker, 0, all, 1);
+    const TxOutcome outcome = port->transmit(worker, 0, all, 1);
+    end_round();
+    return outcome;
   }
   nlohmann::json queue(uint16_t vring) const {
     const nlohmann::json port_now = port->describe();
