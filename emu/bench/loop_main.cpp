@@ -25,6 +25,7 @@ constexpr const char* kAbout =
 struct Launch {
   std::string control, directory = ".";
   size_t memory_mb = 96;
+  bool hugepages = false;
   std::optional<unsigned> cpu;
 };
 
@@ -46,6 +47,7 @@ int run(const Launch& launch, const char* program) {
                           .file_prefix = "tb-circulator-" + std::to_string(::getpid()),
                           .runtime_dir = std::filesystem::canonical(launch.directory).string(),
                           .memory_mb = launch.memory_mb,
+                          .hugepages = launch.hugepages,
                           .extra = load::eal_arguments()};
   if (auto started = start_eal(eal); !started) {
     std::cerr << "testbed-circulator: " << started.error().message << '\n';
@@ -65,6 +67,7 @@ int main(int argc, char** argv) {
   app.add_option("--control", launch.control, "the control socket")->required();
   app.add_option("--dir", launch.directory, "where this process may write; it must be there");
   app.add_option("--memory-mb", launch.memory_mb, "packet memory (96)")->check(CLI::Range(16, 65536));
+  app.add_flag("--hugepages", launch.hugepages, "take packet memory from hugepages");
   app.add_option("--cpu", launch.cpu, "pins the polling thread to this CPU");
   CLI11_PARSE(app, argc, argv);
   try {

@@ -37,9 +37,14 @@ def touched() -> list[Case]:
     return _beside(OURS, [Load("split", touched=True), Load("split", 1518, touched=True)])
 
 
+def pages() -> list[Case]:
+    """Frontends whose memory is in pages of 4 KiB: every frame may cost a walk through the page tables, in a VM two."""
+    return _beside(OURS, [Load("split", small_pages=True), Load("packed", small_pages=True)])
+
+
 def macs() -> list[Case]:
     """A thousand addresses a direction, all of them in the forwarding table."""
-    return _beside(OURS, [Load("split", macs=1000)])
+    return _beside(OURS, [Load("split", queue_size=1024), Load("split", macs=1000, queue_size=1024)])
 
 
 def peers() -> list[Case]:
@@ -50,7 +55,7 @@ def peers() -> list[Case]:
 
 def ovs() -> list[Case]:
     """Beside a switch that also learns, and beside one that does not."""
-    cases = _beside(OURS, [Load("split"), Load("split", macs=1000)], "ovs-normal")
+    cases = _beside(OURS, [Load("split"), Load("split", macs=1000, queue_size=1024)], "ovs-normal")
     return cases + _beside(OURS, [Load("split")], "ovs-flow")
 
 
@@ -64,6 +69,7 @@ BENCHES: dict[str, Callable[[], Sequence[Case | LatencyCase]]] = {
     "vectors": vectors,
     "one-way": one_way,
     "touched": touched,
+    "pages": pages,
     "macs": macs,
     "ovs": ovs,
     "peers": peers,

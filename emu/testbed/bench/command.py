@@ -16,14 +16,16 @@ from testbed.bench.blocks import Plan, fill
 from testbed.bench.cases import BENCHES
 from testbed.bench.cases import QUICK as QUICK_BENCHES
 from testbed.bench.document import AnyCase, document
+from testbed.bench.generator import MOST_MEMORY_MB
 from testbed.bench.latency_blocks import fill as fill_latencies
 from testbed.bench.machine import Limits, limits
-from testbed.bench.model import LatencyCase
+from testbed.bench.model import Case, LatencyCase
 from testbed.bench.page import write_page
 from testbed.bench.table import show
 from testbed.report.environment import probe_environment
 from testbed.run import exits
 from testbed.run.binaries import Lacking
+from testbed.run.hugepages import why_none
 from testbed.run.rpc import RpcFailure
 from testbed.scenario.mistakes import unknown_name
 
@@ -52,6 +54,10 @@ def bench(options: BenchOptions) -> int:
             return exits.MISTAKE
     names = options.names or (QUICK_BENCHES if options.quick else tuple(BENCHES))
     cases = [case for name in names for case in BENCHES[name]()]
+    if why := why_none(MOST_MEMORY_MB):
+        print(f"testbed bench: {why}; the frontends' memory is in small pages", file=sys.stderr)
+        for case in cases:
+            case.load = replace(case.load, small_pages=isinstance(case, Case))
     progress = Progress(len(cases))
     try:
         asyncio.run(_until_told_to_stop(_measure(cases, options.plan(), progress)))

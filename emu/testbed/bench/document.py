@@ -43,6 +43,7 @@ def _head(case: AnyCase) -> dict[str, Any]:
         "load": {
             "name": load.name, "frontend": load.variant, "size": load.size, "macs": load.macs,
             "both_ways": load.both_ways, "touched": load.touched,
+            "queue_size": load.queue_size, "small_pages": load.small_pages,
         },
         "subject": case.subject,
         "against": case.against,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,10 +14,11 @@ from testbed.bench.child import LOOK_AGAIN_S, child
 from testbed.bench.model import Load
 from testbed.bench.subjects.base import GENERATOR_CPU
 from testbed.run.binaries import find_program
+from testbed.run.hugepages import hugepages
 from testbed.run.rpc import RpcClient, connect
 
-QUEUE_SIZE = 1024
 CONNECT_S = 20.0
+MOST_MEMORY_MB = 192  # of packets
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def frontend(load: Load, number: int, path: Path) -> dict[str, Any]:
         "path": str(path),
         "role": "client",
         "ring": "packed" if load.packed else "split",
-        "queue_size": QUEUE_SIZE,
+        "queue_size": load.queue_size,
         "vectorized": load.vectorized,
         "in_order": load.packed or not load.vectorized,
         "mergeable": not load.vectorized,
@@ -73,10 +75,24 @@ def frontend(load: Load, number: int, path: Path) -> dict[str, Any]:
 
 @asynccontextmanager
 async def circulating(load: Load, directory: Path, sockets: list[Path]) -> AsyncIterator[Generator]:
-    """Frames go round between the sockets, as fast as they come back. RpcFailure, RuntimeError."""
+    """Frames go round between the sockets, as fast as they come back. Lacking, RpcFailure, RuntimeError."""
     control = directory / "circulator.ctl"
     command: list[str | Path] = [find_program("testbed-circulator"), "--control", control, "--dir", directory]
-    command += ["--cpu", str(GENERATOR_CPU), "--memory-mb", "192" if load.size > 2048 else "96"]
+    memory_mb = MOST_MEMORY_MB if load.size > 2048 else 96
+    command += ["--cpu", str(GENERATOR_CPU), "--memory-mb", str(memory_mb)]
+    with contextlib.ExitStack() as taken:
+        if not load.small_pages:
+            taken.enter_context(hugepages(memory_mb))
+            command.append("--hugepages")
+        async with _circulator(command, load, directory, sockets) as generator:
+            yield generator
+
+
+@asynccontextmanager
+async def _circulator(
+    command: list[str | Path], load: Load, directory: Path, sockets: list[Path]
+) -> AsyncIterator[Generator]:
+    control = directory / "circulator.ctl"
     async with child("circulator", command, directory) as process:
         await process.until("its control socket", control.exists)
         async with await connect(str(control), name="circulator") as client:

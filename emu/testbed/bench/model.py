@@ -17,11 +17,15 @@ class Load:
     macs: int = 1  # pairs of addresses a direction
     both_ways: bool = True
     touched: bool = False  # frontends read and write every cache line of a frame, as guests do
+    queue_size: int = 256  # what QEMU and DPDK's virtio_user have when nobody says otherwise
+    small_pages: bool = False  # the frontends' memory is in pages of 4 KiB, where hugepages could be had too
 
     @property
     def name(self) -> str:
         addresses = "" if self.macs == 1 else f", {self.macs} MACs"
         more = f"{'' if self.both_ways else ', one way'}{', touched' if self.touched else ''}"
+        more += "" if self.queue_size == 256 else f", rings of {self.queue_size}"
+        more += ", small pages" if self.small_pages else ""
         return f"{self.variant} {self.size} B{addresses}{more}"
 
     @property

@@ -21,9 +21,14 @@ class SwitchWorker(Worker):
         self._client = client
 
     async def work(self) -> Work:
+        ports = (await self._client.call("counters"))["ports"].values()
+        queues = [queue for port in ports for queue in port["queues"]]
         workers = (await self._client.call("status"))["workers"]
-        totals = {key: sum(worker[key] for worker in workers) for key in ("packets", "busy_cycles", "bursts")}
-        return Work(totals["packets"], totals["busy_cycles"], totals["bursts"])
+        return Work(
+            packets=sum(queue["rx_packets"] for queue in queues),
+            cycles=sum(queue["busy_cycles"] for queue in queues),
+            bursts=sum(worker["bursts"] for worker in workers),
+        )
 
 
 class TestbedSwitch(Subject):
