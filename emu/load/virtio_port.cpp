@@ -48,7 +48,8 @@ VirtioPort::VirtioPort(const FrontendOptions& options, std::string device)
       queues_(options.queues),
       max_frame_(options.max_frame),
       buffer_(options.mergeable ? kRoom : std::max(kRoom, options.max_frame + kOverhead)),
-      held_(options.packed && options.vectorized ? options.queues : 0) {
+      held_(options.packed && options.vectorized ? options.queues : 0),
+      messages_(options.path) {
   if (max_frame_ <= kRoom) return;
   tx_scratch_ = std::make_unique<uint8_t[]>(size_t{kBurst} * kMaxFrame);
   rx_scratch_ = std::make_unique<uint8_t[]>(size_t{kBurst} * kMaxFrame);
@@ -145,7 +146,9 @@ int VirtioPort::on_link_change(uint16_t, rte_eth_event_type, void* self, void*) 
 
 void VirtioPort::follow_link() {
   rte_eth_link link{};
-  access_.follow(rte_eth_link_get_nowait(port_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP);
+  const bool up = rte_eth_link_get_nowait(port_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+  if (up) messages_.enable_forgotten();
+  access_.follow(up);
 }
 
 uint16_t VirtioPort::reserve(uint16_t, Frame* frames, uint16_t count) {

@@ -15,6 +15,7 @@
 #include "emu/flow/transport.hpp"
 #include "emu/load/access.hpp"
 #include "emu/load/caller.hpp"
+#include "emu/load/driver_messages.hpp"
 #include "emu/load/frontend_options.hpp"
 #include "emu/load/held_buffers.hpp"
 
@@ -73,6 +74,7 @@ class VirtioPort : public flow::Transport, public Caller {
   std::vector<HeldBuffers> held_;  // by queue; empty where the driver does not need it
   uint16_t port_ = RTE_MAX_ETHPORTS;
   bool callback_ = false;
+  DriverMessages messages_;
   Access access_;
   uint16_t empty_queues_ = 0;  // in a row
   std::unique_ptr<uint8_t[]>

@@ -11,8 +11,8 @@
 namespace testbed::driver {
 namespace {
 
-// Whoever polls an empty queue may take the time of the one who would fill it: after a few looks the others run
-// first.
+// Whoever polls an empty queue may take the time of the one who would fill it: after a few looks the others
+// run first.
 constexpr unsigned kLooks = 8;
 constexpr unsigned kIdlePolls = 200;   // before the first rest: some tens of microseconds
 constexpr uint64_t kSpin_ns = 60'000;  // a frame that is due sooner is waited for awake
