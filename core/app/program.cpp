@@ -30,7 +30,13 @@ Result<void> check(const Launch& launch, const Parts& parts) {
   return {};
 }
 
-int run(Process& process, const Launch& launch, const Parts& parts) {
+// Without giving back what the kernel takes.
+[[noreturn]] void leave_now(const EalOptions& eal, int status) {
+  remove_eal_files(eal);
+  std::_Exit(status);
+}
+
+int run(Process& process, const Launch& launch, const EalOptions& eal, const Parts& parts) {
   auto app = SwitchApp::start(process, launch.settings, parts.ports, parts.bricks);
   if (!app) return complain(parts, app.error());
   parts.started(process, (*app)->control());
@@ -39,13 +45,13 @@ int run(Process& process, const Launch& launch, const Parts& parts) {
     return complain(parts, booted.error());
   }
   parts.booted(process);
-  process.on_shutdown([&app, &process](bool graceful) {
+  process.on_shutdown([&app, &process, &eal](bool graceful) {
     if (graceful) return (*app)->close();
     process.rpc().close();
-    std::_Exit(0);  // as asked: sessions end with the process
+    leave_now(eal, 0);  // as asked: sessions end with the process
   });
   const int status = process.run();
-  if (!parts.ended()) std::_Exit(status);
+  if (!parts.ended()) leave_now(eal, status);
   return status;
 }
 
@@ -74,7 +80,7 @@ int start(int argc, char** argv, const Parts& parts) {
     return kSystem;
   }
   process.events().emit("eal.up", {{"memory_mb", eal.memory_mb}});
-  const int status = run(process, *launch, parts);
+  const int status = run(process, *launch, eal, parts);
   stop_eal(eal);
   return status;
 }

@@ -74,6 +74,10 @@ Result<void> start_eal(const EalOptions& options) {
 
 void stop_eal(const EalOptions& options) {
   rte_eal_cleanup();
+  remove_eal_files(options);
+}
+
+void remove_eal_files(const EalOptions& options) {
   std::error_code ignored;
   const std::filesystem::path dpdk = std::filesystem::path(options.runtime_dir) / "dpdk";
   std::filesystem::remove_all(dpdk / options.file_prefix, ignored);

@@ -24,5 +24,8 @@ struct EalOptions {
 Result<void> start_eal(const EalOptions& options);
 // Releases what EAL holds and removes its files from runtime_dir.
 void stop_eal(const EalOptions& options);
+// Removes the files only, which are no use to anybody else: for who leaves by _exit() because something
+// hangs.
+void remove_eal_files(const EalOptions& options);
 
 }  // namespace testbed

@@ -4,13 +4,13 @@
 #include <rte_cycles.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
-#include <sched.h>
 #include <sys/prctl.h>
 #include <time.h>
 
 #include <string>
 
 #include "core/base/clock.hpp"
+#include "core/base/thread.hpp"
 
 namespace testbed {
 
@@ -39,15 +39,11 @@ Result<void> Worker::start(std::optional<int> cpu) {
   stopping_ = false;
   thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), ("tb-worker" + std::to_string(context_.id)).c_str());
-  if (cpu) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(*cpu, &set);
-    if (const int error = pthread_setaffinity_np(thread_.native_handle(), sizeof set, &set); error != 0) {
+  if (cpu)
+    if (auto pinned = pin_thread(thread_.native_handle(), static_cast<unsigned>(*cpu)); !pinned) {
       stop();
-      return fail_errno("cannot run a worker on cpu " + std::to_string(*cpu), error);
+      return pinned;
     }
-  }
   entered_.wait(0);
   if (entered_ > 0) return {};
   stop();

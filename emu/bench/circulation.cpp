@@ -4,10 +4,11 @@
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_lcore.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <cstring>
+
+#include "core/base/thread.hpp"
 
 namespace testbed::bench {
 namespace {
@@ -97,12 +98,7 @@ Circulation::Counts Circulation::counts() const {
 
 void Circulation::run(std::optional<unsigned> cpu) {
   pthread_setname_np(pthread_self(), "circulation");
-  if (cpu) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(*cpu, &set);
-    pthread_setaffinity_np(pthread_self(), sizeof set, &set);
-  }
+  if (cpu) (void)pin_thread(pthread_self(), *cpu);  // where it may not run it runs elsewhere
   rte_thread_register();  // an lcore's number gives this thread its own cache in every mempool
   for (uint64_t before = rte_rdtsc(); !stopping_.load(std::memory_order_relaxed);) {
     const uint32_t moved = round();

@@ -1,7 +1,6 @@
 #include "emu/bench/limits.hpp"
 
 #include <pthread.h>
-#include <sched.h>
 #include <x86intrin.h>
 
 #include <algorithm>
@@ -9,11 +8,12 @@
 #include <cstring>
 #include <functional>
 #include <memory>
-#include <system_error>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
 #include "core/base/clock.hpp"
+#include "core/base/thread.hpp"
 
 namespace testbed::bench {
 namespace {
@@ -25,11 +25,8 @@ constexpr size_t kAhead = 16 * kLine;      // of a frame that is copied, others 
 constexpr uint64_t kTripsPerRound = 64;
 
 void pin(int cpu) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(cpu, &set);
-  if (const int error = pthread_setaffinity_np(pthread_self(), sizeof set, &set); error != 0)
-    throw std::system_error(error, std::generic_category(), "cpu " + std::to_string(cpu));
+  if (auto pinned = pin_thread(pthread_self(), static_cast<unsigned>(cpu)); !pinned)
+    throw std::runtime_error(pinned.error().message);
 }
 
 // The value that this share of all is below.
@@ -58,7 +55,7 @@ class OtherSide {
     while (state_.load() == State::starting) std::this_thread::yield();
     if (state_ == State::ready) return;
     thread_.join();
-    throw std::system_error(EINVAL, std::generic_category(), "cpu " + std::to_string(cpu));
+    throw std::runtime_error("cannot run a thread on cpu " + std::to_string(cpu));
   }
   ~OtherSide() {
     stop_ = true;
@@ -78,9 +75,7 @@ class OtherSide {
   enum class State : uint8_t { starting, ready, failed };
 
   void serve(int cpu) {
-    try {
-      pin(cpu);
-    } catch (const std::system_error&) {
+    if (!pin_thread(pthread_self(), static_cast<unsigned>(cpu))) {
       state_ = State::failed;
       return;
     }

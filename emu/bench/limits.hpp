@@ -17,7 +17,7 @@ struct Cpus {
   int there = 1;
 };
 
-// Both threads are pinned; throws std::system_error when a CPU cannot be had. `budget`: about how long it
+// Both threads are pinned; throws std::runtime_error when a CPU cannot be had. `budget`: about how long it
 // takes.
 
 // A modified cache line to go to the other CPU: half a round trip.

@@ -2,7 +2,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <exception>
-#include <filesystem>
 #include <iostream>
 
 #include "core/base/eal.hpp"
@@ -26,8 +25,7 @@ int complain(const Error& error, int status) {
 // Leaves without asking the backends: they see their sockets close.
 [[noreturn]] void leave_now(Process& process, const EalOptions& eal) {
   process.rpc().close();
-  std::error_code ignored;
-  std::filesystem::remove_all(std::filesystem::path(eal.runtime_dir) / "dpdk" / eal.file_prefix, ignored);
+  remove_eal_files(eal);
   std::_Exit(0);
 }
 

@@ -2,13 +2,14 @@
 
 #include <pthread.h>
 #include <rte_lcore.h>
-#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <system_error>
+
+#include "core/base/thread.hpp"
 
 namespace testbed::load {
 
@@ -61,12 +62,7 @@ void Worker::run_queued() {
 void Worker::loop(std::optional<unsigned> cpu) {
   pthread_setname_np(pthread_self(), "flows");
   ::prctl(PR_SET_TIMERSLACK, 1);  // the kernel adds 50 us to every sleep otherwise
-  if (cpu) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(*cpu, &set);
-    pthread_setaffinity_np(pthread_self(), sizeof set, &set);
-  }
+  if (cpu) (void)pin_thread(pthread_self(), *cpu);  // where it may not run it runs elsewhere
   rte_thread_register();  // an lcore's number gives this thread its own cache in every mempool
   while (!stop_.load(std::memory_order_relaxed)) {
     if (pending_.load(std::memory_order_acquire)) run_queued();

@@ -3,7 +3,7 @@
 #include "emu/bench/limits.hpp"
 
 #include <boost/test/unit_test.hpp>
-#include <system_error>
+#include <stdexcept>
 
 using namespace testbed::bench;
 using std::chrono::milliseconds;
@@ -18,6 +18,6 @@ BOOST_AUTO_TEST_CASE(all_costs_are_positive_and_long_frames_cost_more_than_short
 }
 
 BOOST_AUTO_TEST_CASE(a_cpu_that_is_not_there_is_an_error_at_either_end) {
-  BOOST_CHECK_THROW(ping_pong_cycles({1023, 0}, milliseconds(1)), std::system_error);
-  BOOST_CHECK_THROW(ping_pong_cycles({0, 1023}, milliseconds(1)), std::system_error);
+  BOOST_CHECK_THROW(ping_pong_cycles({1023, 0}, milliseconds(1)), std::runtime_error);
+  BOOST_CHECK_THROW(ping_pong_cycles({0, 1023}, milliseconds(1)), std::runtime_error);
 }
