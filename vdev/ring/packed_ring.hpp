@@ -38,7 +38,12 @@ class PackedRing {
 
   // -- Hot: one worker at a time. As SplitRing.
   // The words that give_back() overwrites are noted in `record`, if there is one.
-  uint16_t peek(Cursor& cursor, Buffer* buffers, uint16_t most, gate::RingRecord* record, Fault& fault) const;
+  template <typename Each>
+  uint16_t peek(Cursor& cursor, Buffer* buffers, uint16_t most, gate::RingRecord* record, Fault& fault,
+                Each&& each) const;
+  uint16_t peek(Cursor& cursor, Buffer* buffers, uint16_t most, gate::RingRecord* record, Fault& fault) const {
+    return peek(cursor, buffers, most, record, fault, [](uint16_t, const Buffer&) {});
+  }
   Fault walk(const Buffer& first, bool writable, const GuestMap& map, SegmentPool& pool) const;
   void claim(const Cursor& cursor, gate::RingRecord& record, uint16_t slots) const {
     record.set_claim(position(cursor), slots, size_);
@@ -103,8 +108,9 @@ class PackedRing {
 
 // -- Here for the compiler: one call for a burst.
 
-inline uint16_t PackedRing::peek(Cursor& cursor, Buffer* buffers, uint16_t most, gate::RingRecord* record,
-                                 Fault& fault) const {
+template <typename Each>
+uint16_t PackedRing::peek(Cursor& cursor, Buffer* buffers, uint16_t most, gate::RingRecord* record,
+                          Fault& fault, Each&& each) const {
   // Locals, because what is written below may be anything, as far as the compiler knows.
   const wire::PackedDesc* const ring = descriptors_;
   const uint16_t size = size_;
@@ -127,7 +133,9 @@ inline uint16_t PackedRing::peek(Cursor& cursor, Buffer* buffers, uint16_t most,
     if (noted + slots > gate::RingRecord::kUndo && count > 0) break;
     if (record && noted < gate::RingRecord::kUndo) record->undo[noted] = first;
     noted = static_cast<uint16_t>(noted + slots);
-    buffers[count] = {load_once(at), first.length, first.flags, slot, id, slots};
+    const Buffer buffer = {load_once(at), first.length, first.flags, slot, id, slots};
+    buffers[count] = buffer;
+    each(count, buffer);
     slot = static_cast<uint16_t>(slot + slots);
     if (slot >= size) {
       slot = static_cast<uint16_t>(slot - size);

@@ -30,7 +30,10 @@ class Sink {
     uint16_t most = count;
     while (outcome.sent < count) {
       Fault fault = Fault::none;
-      const uint16_t waiting = ring_.peek(cursor_, scratch_.put_buffers.data(), most, &record_, fault);
+      std::byte** const at = scratch_.put_at.data();
+      const uint16_t waiting = ring_.peek(cursor_, scratch_.put_buffers.data(), most, &record_, fault,
+                                          [at, locate = Locator(terms_, cursor_.headers_stay)](
+                                              uint16_t i, const Buffer& buffer) { at[i] = locate(buffer); });
       if (fault != Fault::none) [[unlikely]]
         faults.note(fault, scratch_.put_buffers[0].id);
       if (waiting == 0) break;
@@ -57,7 +60,6 @@ class Sink {
   // Fills the buffers that were peeked at, from the first; returns how many frames went into them.
   uint16_t fill(Packet* const* packets, uint16_t count, uint16_t waiting, Outcome& outcome, Faults& faults) {
     const uint16_t ahead = std::min(count, waiting);
-    locate(ahead);
     uint16_t sent = fill_plain(packets, ahead);
     used_ = sent;
     for (; sent < count && used_ < waiting; ++sent) {
@@ -96,27 +98,31 @@ class Sink {
     return sent;
   }
 
-  // Where the first `count` lie, and asks for their first lines. nullptr: not one descriptor that lies whole in one region.
-  void locate(uint16_t count) const {
-    const GuestMap::Largest largest = terms_.map->largest();
-    const Buffer* const buffers = scratch_.put_buffers.data();
-    std::byte** const at = scratch_.put_at.data();
-    const bool read = cursor_.headers_stay;
-    for (uint16_t i = 0; i < count; ++i) {
-      at[i] = nullptr;
-      if (!buffers[i].plain() || !buffers[i].writable()) [[unlikely]]
-        continue;
-      std::byte* const here = largest.at(buffers[i].address, buffers[i].length, *terms_.map);
+  // Where a buffer lies, and asks for its first lines. nullptr: not one descriptor that lies whole in one region.
+  class Locator {
+   public:
+    Locator(const Terms& terms, bool headers_stay)
+        : map_(*terms.map), largest_(map_.largest()), headers_stay_(headers_stay) {}
+
+    std::byte* operator()(const Buffer& buffer) const {
+      if (!buffer.plain() || !buffer.writable()) [[unlikely]]
+        return nullptr;
+      std::byte* const here = largest_.at(buffer.address, buffer.length, map_);
       if (here == nullptr) [[unlikely]]
-        continue;
-      if (read)
+        return nullptr;
+      if (headers_stay_)
         rte_prefetch0(here);
       else
         prefetch_write(here);
       prefetch_write(here + 64);
-      at[i] = here;
+      return here;
     }
-  }
+
+   private:
+    const GuestMap& map_;
+    const GuestMap::Largest largest_;
+    const bool headers_stay_;
+  };
 
   // The usual case, frame by frame: one buffer, one region, nothing to log. Returns with the first frame that is another.
   uint16_t fill_plain(Packet* const* packets, uint16_t count) const {

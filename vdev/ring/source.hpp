@@ -52,15 +52,17 @@ class Source {
     Fault fault = Fault::none;
     // Locals, because a frame's octets may be anything, as far as the compiler knows.
     Buffer* const buffers = scratch_.taken_buffers.data();
-    const uint16_t taken = ring_.peek(cursor_, buffers, kBurst, &record_, fault);
+    std::array<const std::byte*, kBurst> at;
+    const uint16_t taken = ring_.peek(cursor_, buffers, kBurst, &record_, fault,
+                                      [&, locate = Locator(terms_)](uint16_t i, const Buffer& buffer) {
+                                        at[i] = locate(buffer);
+                                      });
     const uint32_t virtio = terms_.header;
     const bool offloads = terms_.gives.checksum;
     scratch_.taken = taken;
     if (fault != Fault::none) [[unlikely]]
       faults.note(fault, buffers[0].id);
     if (taken == 0) return 0;
-    std::array<const std::byte*, kBurst> at;
-    locate(buffers, taken, at.data());
     scratch_.taken_segments.clear();
     uint16_t count = offloads ? uint16_t{0} : take_plain(buffers, at.data(), taken, packets);
     uint16_t i = count;
@@ -134,23 +136,28 @@ class Source {
     return i;
   }
 
-  // Where they lie, and asks for their first lines. nullptr: not one descriptor that lies whole in one region.
-  void locate(const Buffer* buffers, uint16_t count, const std::byte** at) const {
-    const GuestMap::Largest largest = terms_.map->largest();
-    // Headers that nobody will read stay where they are.
-    const uint32_t skip = terms_.gives.checksum ? 0 : terms_.header;
-    for (uint16_t i = 0; i < count; ++i) {
-      at[i] = nullptr;
-      if (!buffers[i].plain() || buffers[i].writable()) [[unlikely]]
-        continue;
-      const std::byte* const here = largest.at(buffers[i].address, buffers[i].length, *terms_.map);
+  // Where a buffer lies, and asks for its first lines. nullptr: not one descriptor that lies whole in one region.
+  class Locator {
+   public:
+    explicit Locator(const Terms& terms)
+        : map_(*terms.map), largest_(map_.largest()), skip_(terms.gives.checksum ? 0 : terms.header) {}
+
+    const std::byte* operator()(const Buffer& buffer) const {
+      if (!buffer.plain() || buffer.writable()) [[unlikely]]
+        return nullptr;
+      const std::byte* const here = largest_.at(buffer.address, buffer.length, map_);
       if (here == nullptr) [[unlikely]]
-        continue;
-      rte_prefetch0(here + skip);
-      rte_prefetch0(here + skip + 52);
-      at[i] = here;
+        return nullptr;
+      rte_prefetch0(here + skip_);
+      rte_prefetch0(here + skip_ + 52);
+      return here;
     }
-  }
+
+   private:
+    const GuestMap& map_;
+    const GuestMap::Largest largest_;
+    const uint32_t skip_;  // headers that nobody will read stay where they are
+  };
 
   // A frame in several parts. `length` 0: the buffer has no room for the virtio header, let alone a frame.
   Fault gather(const Buffer& buffer, Frame& frame, uint32_t& length, wire::VirtioNetHeader& header) {
