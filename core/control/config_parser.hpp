@@ -20,7 +20,7 @@ struct StartSettings {
   uint32_t memory_mb = 64;
   uint32_t mbufs = 1024;  // per worker: enough for bursts and caches; 4096 would make the start 20 ms longer
   bool hugepages = false;
-  std::string datapath = "library";
+  std::string datapath = "ring";
   bool operator==(const StartSettings&) const = default;
 };
 

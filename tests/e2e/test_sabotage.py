@@ -31,6 +31,7 @@ class Case:
     cell: str = ""  # a value of the scenario's matrix
     also: tuple[str, ...] = ()
     may: tuple[str, ...] = ()
+    datapath: str = ""
     order: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -39,7 +40,7 @@ class Case:
 
 def cases() -> list[Case]:
     rows = YAML(typ="safe").load(HERE / "matrix.yaml")
-    taken = ("in", "cell", "caught", "also", "may")
+    taken = ("in", "cell", "caught", "also", "may", "datapath")
     return [
         Case(
             row["what"],
@@ -48,6 +49,7 @@ def cases() -> list[Case]:
             row.get("cell", ""),
             tuple(row.get("also", ())),
             tuple(row.get("may", ())),
+            row.get("datapath", ""),
             {key: value for key, value in row.items() if key not in taken},
         )
         for row in rows
@@ -55,7 +57,7 @@ def cases() -> list[Case]:
 
 
 CASES = cases()
-SCENARIOS = sorted({(case.scenario, case.cell) for case in CASES})
+SCENARIOS = sorted({(case.scenario, case.cell, case.datapath) for case in CASES})
 
 
 def program() -> Path:
@@ -65,14 +67,17 @@ def program() -> Path:
         pytest.skip(str(lacking))
 
 
-async def run(name: str, cell: str, order: dict[str, Any] | None, files: Path) -> CellResult:
+async def run(name: str, cell: str, datapath: str, order: dict[str, Any] | None, files: Path) -> CellResult:
     program()
     cells = load_scenario(HERE / f"{name}.yaml").cells
     planned = next(entry for entry in cells if not cell or cell in entry.cell.values())
+    switch = planned.scenario.switch
+    assert switch is not None
+    if datapath:
+        switch = switch.but(datapath=datapath)
     if order is not None:
-        assert planned.scenario.switch is not None
-        switch = planned.scenario.switch.but(sabotage=[Sabotage(**order)])
-        planned = CellScenario(planned.cell, planned.scenario.but(switch=switch))
+        switch = switch.but(sabotage=[Sabotage(**order)])
+    planned = CellScenario(planned.cell, planned.scenario.but(switch=switch))
     backend = TestbedSwitch()
     _, evidence = await conduct(planned, 1, backend, None, files, Watcher(), Interrupt())
     return judge(evidence)
@@ -88,15 +93,17 @@ def told(result: CellResult) -> str:
     )
 
 
-@pytest.mark.parametrize(("scenario", "cell"), SCENARIOS)
-async def test_without_a_saboteur_the_scenario_passes(scenario: str, cell: str, tmp_path: Path) -> None:
-    result = await run(scenario, cell, None, tmp_path)
+@pytest.mark.parametrize(("scenario", "cell", "datapath"), SCENARIOS)
+async def test_without_a_saboteur_the_scenario_passes(
+    scenario: str, cell: str, datapath: str, tmp_path: Path
+) -> None:
+    result = await run(scenario, cell, datapath, None, tmp_path)
     assert result.verdict == "passed", told(result)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 async def test_a_saboteur_is_caught_by_its_checker_and_no_other(case: Case, tmp_path: Path) -> None:
-    result = await run(case.scenario, case.cell, case.order, tmp_path)
+    result = await run(case.scenario, case.cell, case.datapath, case.order, tmp_path)
     assert failing(result) - set(case.may) == {case.caught, *case.also}, told(result)
 
 

@@ -137,14 +137,22 @@ class StarveQueue final : public PortDecorator {
   }
 };
 
+// Of a packet that lies in none, a copy as whoever keeps packets makes one.
 class LeakMbuf final : public PortDecorator {
  public:
   using PortDecorator::PortDecorator;
   void release(WorkerContext& worker, uint16_t queue, Packet* packets, uint16_t count) override {
     for (uint16_t i = 0; i < count; ++i)
-      if (packets[i].kind == PayloadKind::mbuf && is_probe(packets[i]) && turn().now())
-        rte_mbuf_refcnt_update(static_cast<rte_mbuf*>(packets[i].payload), 1);
+      if (is_probe(packets[i]) && turn().now()) leak(worker, packets[i]);
     inner().release(worker, queue, packets, count);
+  }
+
+ private:
+  static void leak(WorkerContext& worker, const Packet& packet) {
+    if (packet.kind == PayloadKind::mbuf)
+      rte_mbuf_refcnt_update(static_cast<rte_mbuf*>(packet.payload), 1);
+    else
+      (void)copy_to_mbuf(packet, worker.pool);
   }
 };
 

@@ -11,7 +11,7 @@ namespace testbed::sabotage {
 using wire::Feature;
 
 std::optional<RingView> RingView::of(const Shared& shared, uint16_t vring) {
-  if (vring >= shared.rings.size() || shared.vid < 0) return std::nullopt;
+  if (vring >= shared.rings.size() || (shared.vid < 0 && shared.walks == nullptr)) return std::nullopt;
   const Shared::Ring& ring = shared.rings[vring];
   if (!ring.address || ring.size == 0) return std::nullopt;
   const bool packed = (shared.features & bit(Feature::RING_PACKED)) != 0;
@@ -35,6 +35,7 @@ wire::SplitUsedElement* RingView::used_element(uint16_t index) const {
 
 uint16_t RingView::position() const {
   if (!packed_) return std::atomic_ref(used()->index).load(std::memory_order_acquire);
+  if (shared_.walks != nullptr) return ring::PackedRing::position((*shared_.walks)[vring_].packed);
   uint16_t available = 0, used_position = 0;
   rte_vhost_get_vring_base(shared_.vid, vring_, &available, &used_position);
   return used_position;
@@ -83,15 +84,20 @@ bool RingView::repeat_last() {
   if (packed_) return false;
   const uint16_t now = position();
   uint16_t available = 0, position = 0;
-  if (now == 0 || rte_vhost_get_vring_base(shared_.vid, vring_, &available, &position) != 0) return false;
+  const bool ours = shared_.walks != nullptr;
+  if (now == 0 || (!ours && rte_vhost_get_vring_base(shared_.vid, vring_, &available, &position) != 0)) return false;
   *used_element(now) = *used_element(static_cast<uint16_t>(now - 1));
   std::atomic_ref(used()->index).store(static_cast<uint16_t>(now + 1), std::memory_order_release);
+  if (ours) {
+    (*shared_.walks)[vring_].split.next = static_cast<uint16_t>(now + 1);
+    return true;
+  }
   return rte_vhost_set_vring_base(shared_.vid, vring_, available, static_cast<uint16_t>(position + 1)) == 0;
 }
 
 bool RingView::has_next() const {
   uint16_t taken = 0, position = 0;
-  if (packed_ || rte_vhost_get_vring_base(shared_.vid, vring_, &taken, &position) != 0) return false;
+  if (packed_ || shared_.vid < 0 || rte_vhost_get_vring_base(shared_.vid, vring_, &taken, &position) != 0) return false;
   const uint64_t address = shared_.rings[vring_].address->available;
   auto* available = reinterpret_cast<wire::SplitAvail*>(shared_.at_user(address, sizeof(wire::SplitAvail)));
   return available != nullptr && std::atomic_ref(available->index).load(std::memory_order_acquire) != taken;

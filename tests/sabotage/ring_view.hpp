@@ -35,7 +35,8 @@ class RingView {
 
   // Split rings only. Gives the buffer that came last back once more, and moves the ring on by it.
   bool repeat_last();
-  // Split rings only. Has the driver made a buffer available that the device has not taken?
+  // Split rings of librte_vhost only: ours have one position for what is taken and what is given back. Has the driver
+  // made a buffer available that the device has not taken?
   bool has_next() const;
   // After has_next(): that buffer will never come back.
   bool skip_next();

@@ -12,6 +12,7 @@
 #include "core/base/fd.hpp"
 #include "vdev/gate/guest_memory.hpp"
 #include "vdev/gate/message.hpp"
+#include "vdev/ring/session_view.hpp"
 
 namespace testbed::sabotage {
 
@@ -30,7 +31,9 @@ struct Shared {
     size_t bytes = 0;
   };
 
-  int vid = -1;  // librte_vhost's number of the device; -1: it has none
+  // Who walks the rings, and knows where they stand: librte_vhost, by its number of the device, or we; else -1, nullptr.
+  int vid = -1;
+  std::vector<ring::Walk>* walks = nullptr;
   uint64_t features = 0;
   std::vector<Region> regions;
   std::vector<Ring> rings;  // by vring

@@ -41,6 +41,8 @@ class RingSession final : public gate::Backend {
   void report_error(uint16_t vring) const;
   std::vector<bool> enabled() const;
   bool packed() const;
+  // Where its virtqueues stand: a worker's, while it walks them.
+  std::vector<Walk>& walks() { return walks_; }
 
  private:
   struct Vring {

@@ -18,7 +18,7 @@ from collections import Counter
 from testbed.check.evidence import Document, Evidence, PagesLook
 from testbed.check.result import CheckResult, Finding, passed, unknown
 from testbed.check.rules import Rules, judge_value
-from testbed.check.topology import by_hand, frontends_of, port_of, switches_of
+from testbed.check.topology import by_hand, frontends_of, walked_by
 
 _SPURIOUS = 64  # calls without a chain, for each session and each start of the rings
 _TEXTS = {
@@ -92,11 +92,9 @@ def _counted(looks: list[PagesLook]) -> tuple[Counter[str], dict[str, int]]:
 
 
 def _usual(evidence: Evidence, frontend: str, spec: Document, fault: str) -> bool:
-    place = port_of(evidence.topology, frontend)
-    switch = switches_of(evidence.topology).get(place[0], {}) if place else {}
     unwanted = "NET_MRG_RXBUF" in spec.get("without", []) or "MRG_RXBUF" in spec.get("without", [])
     merged = spec.get("mergeable", True) and not unwanted
-    return fault == "bad_buffers" and not merged and switch.get("datapath", "library") == "library"
+    return fault == "bad_buffers" and not merged and walked_by(evidence, frontend) == "library"
 
 
 def _corrupted(evidence: Evidence, rules: Rules) -> list[CheckResult]:

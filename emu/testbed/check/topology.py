@@ -30,6 +30,16 @@ def port_of(topology: Document, frontend: str) -> tuple[str, str] | None:
     return "switch", str(name)
 
 
+def walked_by(evidence: Evidence, frontend: str) -> str:
+    """The datapath of a frontend's port. Backends that are not ours are all built on librte_vhost."""
+    place = port_of(evidence.topology, frontend)
+    if evidence.backend != "testbed-switch" or place is None:
+        return "library"
+    switch = switches_of(evidence.topology)[place[0]]
+    port = switch.get("ports", {}).get(place[1], {})
+    return str(port.get("datapath") or switch["datapath"])
+
+
 def address_block(topology: Document, frontend: str) -> str:
     """How all addresses of a frontend begin (run/flow_plan.py gives them)."""
     number = list(frontends_of(topology)).index(frontend) + 1

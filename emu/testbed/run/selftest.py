@@ -21,8 +21,8 @@ _STYLE = (
 )
 
 
-# What is run on `datapath: ring` besides: whatever depends on who walks the rings.
-_ON_OUR_RINGS = (
+# What is run on `datapath: library` besides: whatever depends on who walks the rings, and what is known of that library.
+_ON_THE_LIBRARY = (
     *("smoke", "reconnect", "driver-basics", "dirty-log", "migration", "tcp-offloads"),
     *(
         f"hostile/{attack}-*"
@@ -65,8 +65,8 @@ def _e2e() -> list[int]:
     scenarios = PROJECT / "scenarios"
     paths = [*sorted(scenarios.glob("*.yaml")), *sorted((scenarios / "hostile").glob("*.yaml"))]
     statuses = [run(load_jobs(paths, {}), RunOptions(keep_going=True))]
-    ours = [path for pattern in _ON_OUR_RINGS for path in sorted(scenarios.glob(f"{pattern}.yaml"))]
-    statuses.append(run(load_jobs(ours, {}, "ring"), RunOptions(keep_going=True, datapath="ring")))
+    other = [path for pattern in _ON_THE_LIBRARY for path in sorted(scenarios.glob(f"{pattern}.yaml"))]
+    statuses.append(run(load_jobs(other, {}, "library"), RunOptions(keep_going=True, datapath="library")))
     if any((PROJECT / "tests" / "e2e").glob("test_*.py")):
         statuses.append(_pytest("tests/e2e"))
     return statuses

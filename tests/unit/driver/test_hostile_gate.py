@@ -200,7 +200,7 @@ def test_a_disabled_transmit_queue_is_emptied_and_delivers_nothing(tmp_path: Pat
 
 
 def test_a_ring_the_library_gives_up_is_reported_once(tmp_path: Path) -> None:
-    with both(tmp_path) as (switch, driver):
+    with both(tmp_path, datapath="library") as (switch, driver):
         driver.add_pair(tmp_path)
         driver.call(
             "driver.chain", frontend="f0", vring=1, descriptors=[{"addr": "0xfff000000000", "len": 100}]

@@ -160,8 +160,8 @@ class Switch(Model):
     """A testbed-switch process, or what `--backend` puts in its place."""
 
     datapath: Datapath = Field(
-        "library",
-        description="who walks the rings of ports that do not say: DPDK's vhost library, or the switch itself",
+        "ring",
+        description="who walks the rings of ports that do not say: the switch itself, or DPDK's vhost library",
     )
     workers: int = Field(1, ge=1, le=16, description="polling threads; queues are shared out among them")
     cpus: list[int] | None = Field(None, description="the CPUs they are bound to, in turn; any when absent")
