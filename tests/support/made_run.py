@@ -235,3 +235,7 @@ def _calls() -> list[Call]:
         for actor in ("f0", "f2")
         for k in range(38)
     ] + [Call("switch", "apply", T0 - 800 * MS, T0 - 790 * MS, SECOND, False)]
+
+
+def walked_by(topology: dict[str, Any], datapath: str) -> dict[str, Any]:
+    return {**topology, "switch": {**topology["switch"], "datapath": datapath}}

@@ -9,7 +9,7 @@ import pytest
 from asserting import only_culprit, result
 from made_flow import MS
 from made_guest import with_guest
-from made_run import DOWN, KILL, NEW_PID, T0, expecting, reconnect, with_flow
+from made_run import DOWN, KILL, NEW_PID, T0, expecting, reconnect, walked_by, with_flow
 from testbed.check import CheckResult, Evidence, judge
 from testbed.check.anatomy import anatomies, dissect
 from testbed.check.evidence import Event, Fault, LogLook
@@ -101,6 +101,13 @@ def test_an_announcement_for_other_cells_changes_nothing(when: dict[str, str]) -
 @pytest.mark.parametrize("when", [{}, {"datapath": "library"}, {"backend": ["testbed-switch", "x"]}])
 def test_cells_can_be_named_by_datapath_backend_or_all_of_them(when: dict[str, Any]) -> None:
     assert judge(_duplicating({"known": {**BROKEN["known"], "when": when}})).verdict == "passed"
+
+
+def test_backends_that_are_not_ours_are_built_on_the_library_whatever_the_file_says() -> None:
+    evidence = _duplicating({"known": {**BROKEN["known"], "when": {"datapath": "library"}}})
+    ours = replace(evidence, topology=walked_by(evidence.topology, "ring"))
+    assert judge(ours).verdict == "failed"
+    assert judge(replace(ours, backend="dpdk-testpmd")).verdict == "passed"
 
 
 def test_an_announced_failure_covers_no_other_rule_of_the_same_flow() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from asserting import only_culprit, result
 from made_guest import BEFORE, DRIVER, END, RINGS, ring_with, stray, with_guest
-from made_run import KILL, MS, expecting
+from made_run import KILL, MS, expecting, walked_by
 from testbed.check import judge
 from testbed.check.evidence import Event, Evidence, Fault
 
@@ -123,8 +123,24 @@ def test_num_buffers_0_is_granted_to_the_library_without_merged_buffers(
     spec: dict[str, object], datapath: str, verdict: str
 ) -> None:
     evidence = with_guest(BEFORE, replace(END, rings=ring_with("bad_buffers")), spec=spec)
-    switch = {**evidence.topology["switch"], "datapath": datapath}
-    evidence = replace(evidence, topology={**evidence.topology, "switch": switch})
+    evidence = replace(evidence, topology=walked_by(evidence.topology, datapath))
+    assert result(judge(evidence), "rings", DRIVER).verdict == verdict
+
+
+@pytest.mark.parametrize(("backend", "port", "verdict"), [
+    ("testbed-switch", {}, "failed"),
+    ("testbed-switch", {"datapath": "library"}, "passed"),
+    ("dpdk-testpmd", {}, "passed"),
+])  # fmt: skip
+def test_the_library_is_at_work_where_a_port_says_so_and_behind_every_backend_that_is_not_ours(
+    backend: str, port: dict[str, str], verdict: str
+) -> None:
+    evidence = with_guest(BEFORE, replace(END, rings=ring_with("bad_buffers")), spec={"mergeable": False})
+    topology = walked_by(evidence.topology, "ring")
+    place = topology["frontends"][DRIVER]["port"]
+    ports = topology["switch"]["ports"]
+    switch = {**topology["switch"], "ports": {**ports, place: {**ports.get(place, {}), **port}}}
+    evidence = replace(evidence, topology={**topology, "switch": switch}, backend=backend)
     assert result(judge(evidence), "rings", DRIVER).verdict == verdict
 
 
