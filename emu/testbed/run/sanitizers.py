@@ -23,6 +23,7 @@ from testbed.run.sanitized import complaints
 RUNTIME = {
     "ASAN_OPTIONS": "strict_string_checks=1:detect_invalid_pointer_pairs=1",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    "LSAN_OPTIONS": f"suppressions={PROJECT / 'ci' / 'lsan.supp'}:print_suppressions=0",
     "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
 }
 _SLOWEST_TEST_S = 300
