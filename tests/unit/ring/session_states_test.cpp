@@ -95,6 +95,35 @@ BOOST_AUTO_TEST_CASE(a_driver_that_is_ready_again_without_a_stop_is_served_again
   BOOST_TEST(rig.port.receive(kTransmitQueue).size() == 1u);
 }
 
+BOOST_DATA_TEST_CASE(a_ring_of_another_size_in_other_memory_is_used_and_what_was_before_is_not_touched,
+                     boost::unit_test::data::make({false, true}), packed) {
+  const uint16_t first = packed ? 0x8000 : 0;
+  for (const bool same_session : {true, false}) {
+    SessionRig rig;
+    Peer before(packed),
+        after({.size = packed ? uint16_t{5} : uint16_t{4}, .packed = packed, .first = first}, false);
+    rig.start(before.guest, kTransmitQueue, features_for(packed));
+    for (int i = 0; i < 7; ++i) before.send(60);
+    BOOST_TEST(rig.port.receive(kTransmitQueue).size() == 7u);
+    before.send(60);
+    if (same_session)
+      rig.stop(kTransmitQueue);
+    else
+      rig.connect();
+    Octets last;
+    before.guest.copy_to(last);
+    rig.start(after.guest, kTransmitQueue, features_for(packed));
+    for (uint64_t lap = 0; lap < 4; ++lap) {
+      for (uint64_t i = 0; i < 3; ++i) after.send(60, 10 * lap + i);
+      const auto frames = rig.port.receive(kTransmitQueue);
+      BOOST_TEST_REQUIRE(frames.size() == 3u);
+      BOOST_TEST((frames[2] == made_frame(60, 10 * lap + 2)));
+      BOOST_TEST(after.reap() == 3);
+    }
+    BOOST_TEST(before.guest.is(last));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(reset_owner_forgets_nothing) {
   SessionRig rig;
   Peer peer(false);
