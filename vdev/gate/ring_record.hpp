@@ -22,7 +22,7 @@ struct alignas(64) RingRecord {
   static constexpr uint16_t kUndo = 64;
   static constexpr uint16_t kMark = 0x7b1e, kClaimed = 0x7b1f, kWhole = 0x7b20;
 
-  struct State {
+  struct alignas(8) State {  // else clang calls a library for its atomic
     uint16_t position;
     uint16_t undo;  // entries of the undo log that count; 0 between bursts. Of a split ring: buffers
     uint16_t size;  // of the ring; a ring of another size is another ring
