@@ -114,7 +114,7 @@ def _frontend(
             cpus=spec.cpus,
             rx_queue_size=spec.queue_size,
             tx_queue_size=spec.queue_size,
-            offloads=spec.offloads,
+            offloads=spec.offloads or ("all" if spec.mergeable else "checksum"),
             device={} if spec.mergeable else {"mrg_rxbuf": "off"},
         )
         return GuestActor(options, kit.image, kit.accelerator, world, arm)

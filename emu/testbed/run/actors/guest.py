@@ -102,6 +102,8 @@ class GuestActor(Frontend):
             self._died(event)
         elif event.name == "guest.reset":
             self.up = self.linked = False
+        elif event.name == "guest.panicked" and not self.up:
+            self.failure = f"did not come up: {_panic_in(event.fields['console_tail'])}"
         self.world.history.add(event)
 
     def _take_at_destination(self, event: Event) -> None:
@@ -207,3 +209,8 @@ class GuestActor(Frontend):
 
     async def set_queues(self, count: int) -> None:
         await self.call("queues", {"count": count}, 10.0)
+
+
+def _panic_in(console: list[str]) -> str:
+    said = [line for line in console if "Kernel panic" in line]
+    return said[-1].partition("] ")[2] or said[-1] if said else "its kernel panicked"

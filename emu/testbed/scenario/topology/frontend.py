@@ -61,10 +61,11 @@ class Qemu(Model):
     ring: Ring = Field("split", description="the virtqueues' layout")
     queues: int = Field(1, ge=1, le=8, description="queue pairs of its device; not more than the port has")
     queue_size: int = Field(256, ge=64, le=1024, description="descriptors in each virtqueue, a power of two")
-    offloads: Literal["all", "checksum", "none"] = Field(
-        "all",
-        description="what it may leave unfinished, and takes so: TCP segments of up to 64 KiB and checksums, "
-        "`checksum`, or `none`",
+    offloads: Literal["all", "checksum", "none"] | None = Field(
+        None,
+        description="what it may leave unfinished, and takes so: TCP segments of up to 64 KiB and checksums (`all`, the "
+        "default), `checksum` (the default without mergeable buffers: each of them would take 68 KiB of the guest's "
+        "memory), or `none`",
     )
     mergeable: bool = Field(True, description="offers VIRTIO_NET_F_MRG_RXBUF")
     memory: MemoryMb = Field(256, description="of the guest")
