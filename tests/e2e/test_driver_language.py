@@ -41,7 +41,9 @@ def programs() -> None:
         pytest.skip(str(lacking))
 
 
-def judged(tmp_path: Path, steps: list[str], expect: list[str] | None = None) -> dict[str, Any]:
+def judged(
+    tmp_path: Path, steps: list[str], expect: list[str] | None = None, datapath: str = "ring"
+) -> dict[str, Any]:
     """The one cell of a run of HEAD with these steps."""
     lines = ["steps:", *(f"  - {step}" for step in ["wait: {flows: moving}", *steps, "run: 200ms"])]
     if expect:
@@ -49,7 +51,8 @@ def judged(tmp_path: Path, steps: list[str], expect: list[str] | None = None) ->
     file = tmp_path / "by-hand.yaml"
     file.write_text(HEAD + "\n".join(lines) + "\n")
     done = subprocess.run(
-        [sys.executable, "-m", "testbed", "run", str(file), "--out", str(tmp_path / "out"), "--json"],
+        [sys.executable, "-m", "testbed", "run", str(file), "--datapath", datapath]
+        + ["--out", str(tmp_path / "out"), "--json"],
         env={**os.environ, "PYTHONPATH": str(ROOT / "emu")},
         capture_output=True,
         text=True,
@@ -100,7 +103,7 @@ def test_a_write_that_no_buffer_explains_is_found_in_the_guest_it_happened_to(tm
     runt = "[{addr: buf1, len: 1, write: true}, {addr: buf2, len: 1, write: true}, {addr: buf3, len: 2048, write: true}]"
     known = "known: {when: {datapath: library}, fails: pages d2, because: runt chains}"
     steps = ["handshake: d2", f"chain: {{on: d2, queue: 0, descriptors: {runt}, times: 20}}", "run: 1500ms"]
-    cell = judged(tmp_path, steps, [known])
+    cell = judged(tmp_path, steps, [known], "library")
     pages = check(cell, "pages", "d2")
     assert (cell["verdict"], pages["verdict"]) == ("passed", "failed"), cell["checks"]
     assert "virtqueue 0 posted" in json.dumps(pages)
