@@ -51,7 +51,10 @@ def judged(
     file = tmp_path / "by-hand.yaml"
     file.write_text(HEAD + "\n".join(lines) + "\n")
     done = subprocess.run(
-        [sys.executable, *f"-m testbed run {file} --datapath {datapath} --out {tmp_path / 'out'} --json".split()],
+        [
+            sys.executable,
+            *f"-m testbed run {file} --datapath {datapath} --out {tmp_path / 'out'} --json".split(),
+        ],
         env={**os.environ, "PYTHONPATH": str(ROOT / "emu")},
         capture_output=True,
         text=True,

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,14 @@ from testbed.run.process import WITH_PARENT
 LOOK_AGAIN_S = 0.01
 PRIORITY = -20
 EACH_S = 3.0  # for every step down the ladder
+
+
+def answers(path: Path) -> bool:
+    """Does somebody listen there? A socket is a file before it is."""
+    with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
+        probe.connect(str(path))
+        return True
+    return False
 
 
 class Child:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from testbed.bench.child import LOOK_AGAIN_S, child
+from testbed.bench.child import LOOK_AGAIN_S, answers, child
 from testbed.bench.model import Load
 from testbed.bench.subjects.base import GENERATOR_CPU
 from testbed.run.binaries import find_program
@@ -94,7 +94,7 @@ async def _circulator(
 ) -> AsyncIterator[Generator]:
     control = directory / "circulator.ctl"
     async with child("circulator", command, directory) as process:
-        await process.until("its control socket", control.exists)
+        await process.until("its control socket", lambda: answers(control))
         async with await connect(str(control), name="circulator") as client:
             order = {
                 "frontends": [frontend(load, number, path) for number, path in enumerate(sockets)],

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from testbed.bench.child import child
+from testbed.bench.child import answers, child
 from testbed.bench.generator import CONNECT_S, frontend
 from testbed.bench.machine import Watch
 from testbed.bench.model import Latency, Load
@@ -65,7 +65,7 @@ async def probing(load: Load, directory: Path, sockets: list[Path]) -> AsyncIter
             up.set()
 
     async with child("load", command, directory) as process:
-        await process.until("its control socket", control.exists)
+        await process.until("its control socket", lambda: answers(control))
         async with await connect(str(control), name="load", on_event=heard) as client:
             await client.call("events.subscribe", {"since": 1})
             for number, path in enumerate(sockets):

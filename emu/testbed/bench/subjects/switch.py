@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from testbed.bench.child import child
+from testbed.bench.child import answers, child
 from testbed.bench.model import Work
 from testbed.bench.subjects.base import SUBJECT_CPU, NotSupported, Subject, Worker
 from testbed.run.binaries import find_program
@@ -47,7 +47,9 @@ class TestbedSwitch(Subject):
         command: list[str | Path] = [program, "--control", control, "--dir", directory, "--config", config]
         async with child("switch", command, directory) as process:
             try:
-                await process.until("its sockets", lambda: all(path.exists() for path in sockets))
+                await process.until(
+                    "its sockets", lambda: all(path.exists() for path in sockets) and answers(control)
+                )
             except RuntimeError:
                 if not process.running and "datapath" in process.last_words():
                     raise NotSupported(process.last_words()) from None
