@@ -19,8 +19,12 @@ class IdleLadder {
  public:
   static constexpr uint32_t kSpinRounds = 4;
   static constexpr uint64_t kYieldNs = 20'000;  // since the last packet
+  // Of who was given a CPU: a nap ends tens of microseconds late on a VM, and is what the slowest packets wait for.
+  static constexpr uint64_t kPinnedYieldNs = 200'000;
   static constexpr uint32_t kShortestNapNs = 5'000, kLongestNapNs = 40'000;
   static constexpr uint64_t kNapNs = 1'000'000;  // since the last packet; then sleep
+
+  explicit IdleLadder(uint64_t yield_ns = kYieldNs) : yield_ns_(yield_ns) {}
 
   // After each round. `now_ns` is any steady clock.
   Rest next(bool worked, uint64_t now_ns) {
@@ -32,7 +36,7 @@ class IdleLadder {
     }
     if (++empty_rounds_ <= kSpinRounds) return {};
     const uint64_t idle_ns = now_ns - last_work_ns_;
-    if (idle_ns < kYieldNs) return {Rest::Kind::yield};
+    if (idle_ns < yield_ns_) return {Rest::Kind::yield};
     if (idle_ns >= kNapNs) return {Rest::Kind::sleep};
     const uint32_t nap = nap_ns_;
     nap_ns_ = nap * 2 < kLongestNapNs ? nap * 2 : kLongestNapNs;
@@ -40,6 +44,7 @@ class IdleLadder {
   }
 
  private:
+  uint64_t yield_ns_;
   uint64_t last_work_ns_ = 0;
   uint32_t empty_rounds_ = 0;
   uint32_t nap_ns_ = kShortestNapNs;

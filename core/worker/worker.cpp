@@ -37,6 +37,7 @@ Worker::Worker(uint16_t id, rte_mempool* pool, Handover& handover)
 Result<void> Worker::start(std::optional<int> cpu) {
   entered_ = 0;
   stopping_ = false;
+  ladder_ = IdleLadder(cpu ? IdleLadder::kPinnedYieldNs : IdleLadder::kYieldNs);
   thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), ("tb-worker" + std::to_string(context_.id)).c_str());
   if (cpu)

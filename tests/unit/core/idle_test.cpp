@@ -56,6 +56,18 @@ BOOST_AUTO_TEST_CASE(the_ladder_spins_then_yields_then_naps_longer_and_longer_th
   BOOST_TEST((ladder.next(false, now).kind == Rest::Kind::none));  // from the beginning
 }
 
+BOOST_AUTO_TEST_CASE(who_was_given_a_cpu_does_not_nap_where_others_do) {
+  const uint64_t now = 1'000'000'000;
+  for (const bool pinned : {false, true}) {
+    IdleLadder ladder(pinned ? IdleLadder::kPinnedYieldNs : IdleLadder::kYieldNs);
+    ladder.next(true, now);
+    for (uint32_t i = 0; i < IdleLadder::kSpinRounds; ++i) ladder.next(false, now);
+    const auto kind = ladder.next(false, now + IdleLadder::kYieldNs).kind;
+    BOOST_TEST((kind == (pinned ? Rest::Kind::yield : Rest::Kind::nap)));
+    BOOST_TEST((ladder.next(false, now + IdleLadder::kPinnedYieldNs).kind == Rest::Kind::nap));
+  }
+}
+
 BOOST_FIXTURE_TEST_CASE(workers_sleep_when_nothing_comes_and_a_kick_wakes_them, Live) {
   apply(lan_of(2));
   for (int round = 0; round < 20; ++round) {
