@@ -16,7 +16,6 @@ inline uint64_t load64(const std::byte* from) {
 }
 
 // The two addresses as they lie in a frame.
-inline constexpr size_t kAddressOctets = 12;
 struct Addresses {
   uint64_t low = 0;   // the destination, and two octets of the source
   uint64_t high = 0;  // the source's other four
