@@ -11,6 +11,7 @@
 
 #include "core/base/result.hpp"
 #include "vdev/gate/guest_memory.hpp"
+#include "vdev/ring/buffer.hpp"
 
 namespace testbed::ring {
 
@@ -58,6 +59,25 @@ class GuestMap {
 
   Largest largest_;
   std::vector<Region> regions_;
+};
+
+// Where the usual buffers of a queue lie: of one direction, one descriptor, whole in one region.
+class Locator {
+ public:
+  // `map` outlives this.
+  Locator(const GuestMap& map, bool writable) : map_(map), largest_(map.largest()), writable_(writable) {}
+
+  // nullptr: a buffer of another kind.
+  std::byte* operator()(const Buffer& buffer) const {
+    if (!buffer.plain() || buffer.writable() != writable_) [[unlikely]]
+      return nullptr;
+    return largest_.at(buffer.address, buffer.length, map_);
+  }
+
+ private:
+  const GuestMap& map_;
+  const GuestMap::Largest largest_;
+  const bool writable_;
 };
 
 }  // namespace testbed::ring

@@ -30,10 +30,18 @@ class Sink {
     uint16_t most = count;
     while (outcome.sent < count) {
       Fault fault = Fault::none;
-      std::byte** const at = scratch_.put_at.data();
-      const uint16_t waiting = ring_.peek(cursor_, scratch_.put_buffers.data(), most, &record_, fault,
-                                          [at, locate = Locator(terms_, cursor_.headers_stay)](
-                                              uint16_t i, const Buffer& buffer) { at[i] = locate(buffer); });
+      const auto locate = [at = scratch_.put_at.data(), headers_stay = cursor_.headers_stay,
+                           where = Locator(*terms_.map, true)](uint16_t i, const Buffer& buffer) {
+        at[i] = where(buffer);
+        if (at[i] == nullptr) [[unlikely]]
+          return;
+        if (headers_stay)
+          rte_prefetch0(at[i]);
+        else
+          prefetch_write(at[i]);
+        prefetch_write(at[i] + 64);
+      };
+      const uint16_t waiting = ring_.peek(cursor_, scratch_.put_buffers.data(), most, &record_, fault, locate);
       if (fault != Fault::none) [[unlikely]]
         faults.note(fault, scratch_.put_buffers[0].id);
       if (waiting == 0) break;
@@ -97,32 +105,6 @@ class Sink {
     outcome.more = true;
     return sent;
   }
-
-  // Where a buffer lies, and asks for its first lines. nullptr: not one descriptor that lies whole in one region.
-  class Locator {
-   public:
-    Locator(const Terms& terms, bool headers_stay)
-        : map_(*terms.map), largest_(map_.largest()), headers_stay_(headers_stay) {}
-
-    std::byte* operator()(const Buffer& buffer) const {
-      if (!buffer.plain() || !buffer.writable()) [[unlikely]]
-        return nullptr;
-      std::byte* const here = largest_.at(buffer.address, buffer.length, map_);
-      if (here == nullptr) [[unlikely]]
-        return nullptr;
-      if (headers_stay_)
-        rte_prefetch0(here);
-      else
-        prefetch_write(here);
-      prefetch_write(here + 64);
-      return here;
-    }
-
-   private:
-    const GuestMap& map_;
-    const GuestMap::Largest largest_;
-    const bool headers_stay_;
-  };
 
   // The usual case, frame by frame: one buffer, one region, nothing to log. Returns with the first frame that is another.
   uint16_t fill_plain(Packet* const* packets, uint16_t count) const {

@@ -53,10 +53,16 @@ class Source {
     // Locals, because a frame's octets may be anything, as far as the compiler knows.
     Buffer* const buffers = scratch_.taken_buffers.data();
     std::array<const std::byte*, kBurst> at;
-    const uint16_t taken = ring_.peek(cursor_, buffers, kBurst, &record_, fault,
-                                      [&, locate = Locator(terms_)](uint16_t i, const Buffer& buffer) {
-                                        at[i] = locate(buffer);
-                                      });
+    // Headers that nobody will read stay where they are.
+    const uint32_t skip = terms_.gives.checksum ? 0 : terms_.header;
+    const auto locate = [&at, skip, where = Locator(*terms_.map, false)](uint16_t i, const Buffer& buffer) {
+      at[i] = where(buffer);
+      if (at[i] == nullptr) [[unlikely]]
+        return;
+      rte_prefetch0(at[i] + skip);
+      rte_prefetch0(at[i] + skip + 52);
+    };
+    const uint16_t taken = ring_.peek(cursor_, buffers, kBurst, &record_, fault, locate);
     const uint32_t virtio = terms_.header;
     const bool offloads = terms_.gives.checksum;
     scratch_.taken = taken;
@@ -135,29 +141,6 @@ class Source {
     }
     return i;
   }
-
-  // Where a buffer lies, and asks for its first lines. nullptr: not one descriptor that lies whole in one region.
-  class Locator {
-   public:
-    explicit Locator(const Terms& terms)
-        : map_(*terms.map), largest_(map_.largest()), skip_(terms.gives.checksum ? 0 : terms.header) {}
-
-    const std::byte* operator()(const Buffer& buffer) const {
-      if (!buffer.plain() || buffer.writable()) [[unlikely]]
-        return nullptr;
-      const std::byte* const here = largest_.at(buffer.address, buffer.length, map_);
-      if (here == nullptr) [[unlikely]]
-        return nullptr;
-      rte_prefetch0(here + skip_);
-      rte_prefetch0(here + skip_ + 52);
-      return here;
-    }
-
-   private:
-    const GuestMap& map_;
-    const GuestMap::Largest largest_;
-    const uint32_t skip_;  // headers that nobody will read stay where they are
-  };
 
   // A frame in several parts. `length` 0: the buffer has no room for the virtio header, let alone a frame.
   Fault gather(const Buffer& buffer, Frame& frame, uint32_t& length, wire::VirtioNetHeader& header) {
