@@ -25,12 +25,7 @@ BESIDE = ("", "capture", "nic", "link")
 SEEDS = (1, 2)
 
 
-@pytest.fixture(autouse=True)
-def programs() -> None:
-    try:
-        find_program("testbed-switch"), find_program("testbed-driver")
-    except Lacking as lacking:
-        pytest.skip(str(lacking))
+pytestmark = pytest.mark.usefixtures("switch_and_driver")
 
 
 def networks(variants: tuple[Variant, ...], seed: int) -> list[Network]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from testbed.run.binaries import Lacking, find_program
 
 ROOT = Path(__file__).parents[2]
 WITHIN_S = 120
@@ -33,12 +32,7 @@ flows:
 """
 
 
-@pytest.fixture(autouse=True)
-def programs() -> None:
-    try:
-        find_program("testbed-switch"), find_program("testbed-driver")
-    except Lacking as lacking:
-        pytest.skip(str(lacking))
+pytestmark = pytest.mark.usefixtures("switch_and_driver")
 
 
 def judged(

@@ -17,6 +17,18 @@ void send_nonsense(const Peer& peer) {
 
 const auto kFormats = boost::unit_test::data::make({false, true});  // packed
 
+// What the back-end tells the front-end by that a ring has stopped.
+Fd ask_for_errors(PortRig& rig) {
+  Fd error(::eventfd(0, EFD_NONBLOCK));
+  BOOST_TEST(rig.say(Request::SET_VRING_ERR, uint64_t{kTransmitQueue}, {error.get()}) == 0u);
+  return error;
+}
+
+// The ring cannot be walked any more.
+void promise_too_much(Peer& peer) {
+  peer.guest.post_raw({{Guest::kData, 100, 0}}, {.avail_index = uint16_t(kRingSize + 1)});
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(port)
@@ -68,9 +80,8 @@ BOOST_AUTO_TEST_CASE(a_ring_that_stops_at_the_end_of_its_session_is_reported_and
   PortRig rig;
   Peer peer(false);
   rig.start(peer.guest, kTransmitQueue, features_for(false));
-  const Fd error(::eventfd(0, EFD_NONBLOCK));
-  BOOST_TEST(rig.say(Request::SET_VRING_ERR, uint64_t{kTransmitQueue}, {error.get()}) == 0u);
-  peer.guest.post_raw({{Guest::kData, 100, 0}}, {.avail_index = uint16_t(kRingSize + 1)});
+  const Fd error = ask_for_errors(rig);
+  promise_too_much(peer);
   rig.burst();
   rig.port->disconnect();  // before the bell is answered
   BOOST_TEST(rig.named("ring.stuck").size() == 1u);
@@ -82,9 +93,8 @@ BOOST_AUTO_TEST_CASE(a_stuck_ring_is_quiet_and_a_frontend_that_asked_is_told) {
   PortRig rig;
   Peer peer(false);
   rig.start(peer.guest, kTransmitQueue, features_for(false));
-  const Fd error(::eventfd(0, EFD_NONBLOCK));
-  BOOST_TEST(rig.say(Request::SET_VRING_ERR, uint64_t{kTransmitQueue}, {error.get()}) == 0u);
-  peer.guest.post_raw({{Guest::kData, 100, 0}}, {.avail_index = uint16_t(kRingSize + 1)});
+  const Fd error = ask_for_errors(rig);
+  promise_too_much(peer);
   BOOST_TEST(rig.burst() == 0);
   BOOST_REQUIRE(rig.until_event("ring.stuck"));
   eventfd_t count = 0;
